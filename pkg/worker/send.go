@@ -20,6 +20,10 @@ const (
 	bandAlert   = "alert"
 )
 
+// quietFor is how long a closed queue is not worth a line in the log: it mostly
+// means that STOP is about to come.
+const quietFor = 500 * time.Millisecond
+
 var errNoQueue = errors.New("nothing may be sent: give the worker a queue block with send = [...]")
 
 // Ready tells the supervisor that the worker has all it needs, and waits until
@@ -118,8 +122,12 @@ func (w *Worker) Reading(name string, value float64) error {
 	if !closed(err) {
 		return fail("send", name, err)
 	}
-	if !w.closed.Swap(true) && w.ctx.Err() == nil {
-		w.Logf("readings are refused: %v", err)
+	if !w.closed.Swap(true) {
+		time.AfterFunc(quietFor, func() {
+			if w.ctx.Err() == nil {
+				w.Logf("readings are refused, and are until the supervisor opens the queue again: %v", err)
+			}
+		})
 	}
 	return nil
 }
