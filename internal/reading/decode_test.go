@@ -93,7 +93,7 @@ func TestDecodeRealFiles(t *testing.T) {
 	}
 }
 
-func FuzzDecode(f *testing.F) {
+func FuzzDecodeText(f *testing.F) {
 	f.Add("psi:some.avg10", []byte(psi))
 	f.Add("key:MemFree", []byte(meminfo))
 	f.Add("field:63", []byte("1 2 3"))
