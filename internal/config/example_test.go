@@ -1,0 +1,35 @@
+package config_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"sallyport/internal/config"
+)
+
+func ExampleParse() {
+	src := []byte(`
+worker "sampler" {
+  command = ["sampler"]
+  polcy   = "sensor-read"
+}
+`)
+	_, err := config.Parse("demo.hcl", src)
+	var problems config.Problems
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			fmt.Fprintln(os.Stdout, p)
+		}
+	}
+	// Output:
+	// demo.hcl:2:1: worker "sampler": "policy" is missing
+	//     2 | worker "sampler" {
+	//       | ^
+	//   why: profile of the calls it may make
+	//   fix: add: policy = ...
+	// demo.hcl:4:3: worker "sampler": there is no attribute "polcy" here
+	//     4 |   polcy   = "sensor-read"
+	//       |   ^
+	//   fix: did you mean "policy"?
+}
