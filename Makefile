@@ -47,7 +47,10 @@ test: build ## set up, build, and run every test that this machine can run
 
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
-	@tools/integration.sh
+	@tools/container.sh prepare
+	@CGO_ENABLED=0 $(GO) run ./internal/testsum/cmd -required tests/integration/required.txt -- \
+		$(GO) test -json -count=1 -vet=off -timeout=300s -tags integration \
+		-exec "'$(CURDIR)/tools/container.sh' run" ./tests/integration
 
 .PHONY: race
 race: setup ## run the in-process tests under the race detector
