@@ -18,6 +18,7 @@ type counted struct {
 	peer   uint32
 	role   uint8
 	urgent bool
+	epoch  uint32
 }
 
 // beat resends alerts, says ALIVE, and reports the counts that changed, until
@@ -45,7 +46,7 @@ func (w *Worker) beat(ctx context.Context) error {
 			}
 		}
 		if n%aliveEvery == 0 {
-			if _, err := w.peer.Send(lane.MsgAlive, nil); err != nil {
+			if err := w.say(lane.MsgAlive, nil); err != nil {
 				return err
 			}
 		}
@@ -62,11 +63,11 @@ func (w *Worker) count(said map[counted]lane.Count) error {
 		rows = append(rows, r.Counts()...)
 	}
 	for _, c := range rows {
-		key := counted{c.Peer, c.Role, c.Urgent}
+		key := counted{c.Peer, c.Role, c.Urgent, c.Epoch}
 		if said[key] == c {
 			continue
 		}
-		if _, err := w.peer.Send(lane.MsgCount, c.Append(nil)); err != nil {
+		if err := w.say(lane.MsgCount, c.Append(nil)); err != nil {
 			return err
 		}
 		said[key] = c

@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"sallyport/internal/lane"
+	"sallyport/internal/reading"
 )
 
 // begin turns START into what the plugin sees: its sensors, its attributes and
@@ -46,6 +47,9 @@ func (w *Worker) begin(body []byte) error {
 		Epoch:  w.peer.Epoch(),
 		Outs:   start.Send,
 		Bells:  bells,
+		Lost: func(to uint32, f reading.Frame) {
+			w.Logf("alert of %s (%g) was given up: worker %d did not confirm it", w.all[f.Sensor].Name, f.Value, to)
+		},
 	})
 	return fail("start", "", err)
 }

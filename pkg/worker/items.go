@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"sallyport/internal/lane"
+	"sallyport/internal/reading"
 )
 
 var (
@@ -74,8 +75,9 @@ func (w *Worker) listen(opts []Option) (*lane.Receiver, error) {
 		Bell:         w.grants.cell(w.start.Bell).pin(),
 		RoutineEvery: o.routineEvery,
 		Seen: func(s lane.Seen) {
-			w.peer.Send(lane.MsgSeen, s.Append(nil)) // a figure for people; the channel's end is noticed elsewhere
+			_ = w.say(lane.MsgSeen, s.Append(nil)) // the end of the channel is noticed elsewhere
 		},
+		Rejected: w.rejected(),
 	})
 	if err != nil {
 		return nil, err
@@ -100,13 +102,9 @@ func (w *Worker) item(got lane.Item) Item {
 		Value:  f.Value,
 		Time:   time.Unix(0, f.Wall).UTC(), // never Local: that would open /etc/localtime
 		Seq:    f.Seq,
-		Alert:  got.Urgent,
+		Alert:  f.Kind == reading.Alert,
 	}
 }
-
-// batchIdle ends a batch: no reading came for so long. Those that waited in a
-// queue follow one another within microseconds.
-const batchIdle = 20 * time.Millisecond
 
 // maxBatch is the most items of a batch.
 const maxBatch = 1024
@@ -136,24 +134,36 @@ func (w *Worker) Batches(ctx context.Context, d time.Duration) iter.Seq2[[]Item,
 
 // fill takes one batch. What it took before an error it gives with the error.
 func (w *Worker) fill(ctx context.Context, r *lane.Receiver, batch []Item) ([]Item, error) {
+	// A context that has ended makes Receive give what is there and not wait.
+	over, cancel := context.WithCancel(ctx)
+	cancel()
+	wait := ctx
 	for len(batch) < maxBatch {
-		wait, cancel := ctx, context.CancelFunc(func() {})
-		if len(batch) > 0 {
-			wait, cancel = context.WithTimeout(ctx, batchIdle)
-		}
 		got, err := r.Receive(wait)
-		idle := err != nil && ctx.Err() == nil && wait.Err() != nil
-		cancel()
 		switch {
-		case idle:
+		case err != nil && ctx.Err() == nil && errors.Is(err, context.Canceled):
 			return batch, nil
 		case err != nil:
 			return batch, err
 		}
-		batch = append(batch, w.item(got))
-		if batch[len(batch)-1].Alert {
-			break
+		it := w.item(got)
+		batch = append(batch, it)
+		if it.Alert {
+			return batch, nil
 		}
+		wait = over
 	}
 	return batch, nil
+}
+
+// rejected logs the first frame of each sender that was thrown away; the counts
+// have the rest.
+func (w *Worker) rejected() func(uint32, error) {
+	told := map[uint32]bool{}
+	return func(from uint32, reason error) {
+		if !told[from] {
+			told[from] = true
+			w.Logf("a frame of worker %d was thrown away: %v; later ones are only counted", from, reason)
+		}
+	}
 }

@@ -22,7 +22,7 @@ import (
 // records in it makes its peer's next read fail with ECONNRESET, ahead of what
 // is still queued there (unix_release_sock in net/unix/af_unix.c): so the worker
 // leaves after the supervisor took note, if that does not take long.
-const partingWithin = 250 * time.Millisecond
+const partingWithin = 100 * time.Millisecond
 
 // Run makes this process a worker: it takes the channel, collects what the
 // supervisor grants, and calls plugin. It does not return: when plugin does,
@@ -43,7 +43,7 @@ func runProcess(plugin func(context.Context, *Worker) error) error {
 	if err := harden(); err != nil {
 		return err
 	}
-	f, err := channel()
+	f, err := scmrights.Inherited()
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func (w *Worker) follow(ctx context.Context, stop context.CancelCauseFunc, start
 		switch {
 		case err != nil && ctx.Err() != nil:
 			return nil
-		case errors.Is(err, io.EOF):
+		case errors.Is(err, io.EOF), errors.Is(err, unix.ECONNRESET), errors.Is(err, unix.EPIPE):
 			return ErrParentGone
 		case err != nil:
 			return fail("channel", "", err)
@@ -139,35 +139,31 @@ func (w *Worker) work(plugin func(context.Context, *Worker) error, starts <-chan
 	go func() { beat <- w.beat(beating) }()
 	err := plugin(w.ctx, w)
 	still()
-	<-beat // its error is the channel's, which follow reports
+	<-beat // its error is that of the channel, which follow reports
 	return err
 }
 
 // part says what is left to be said and waits until it was heard.
 func (w *Worker) part(err error, gone <-chan struct{}) error {
-	stopped := w.ctx.Err() != nil
-	if stopped && errors.Is(err, context.Canceled) {
-		err = nil
-	}
-	if err == nil && !stopped {
-		w.peer.Send(lane.MsgDone, nil)
-	}
-	last, sendErr := w.peer.Bye(0)
-	if sendErr != nil {
-		return err
+	if w.ctx.Err() != nil {
+		if errors.Is(err, context.Canceled) {
+			err = nil // a plugin that hands on what ended it
+		}
+	} else if err == nil {
+		_ = w.say(lane.MsgDone, nil)
 	}
 	late, cancel := context.WithTimeout(context.Background(), partingWithin)
 	defer cancel()
+	stop := context.AfterFunc(late, w.news.tell)
+	defer stop()
 	for {
 		changed := w.news.next()
-		if w.peer.Acked() >= last {
+		if late.Err() != nil || w.peer.Acked() >= w.said.Load() {
 			return err
 		}
 		select {
 		case <-changed:
 		case <-gone:
-			return err
-		case <-late.Done():
 			return err
 		}
 	}

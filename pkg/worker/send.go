@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"sallyport/internal/lane"
+	"sallyport/pkg/sysvctl"
 )
 
 // The bands that the SDK sends in; the configuration gives them their numbers.
@@ -109,7 +110,14 @@ func (w *Worker) Reading(name string, value float64) error {
 	if err != nil {
 		return fail("send", name, err)
 	}
-	return fail("send", name, w.sender.Reading(s.ID, bandReading, value, s.Unit))
+	err = w.sender.Reading(s.ID, bandReading, value, s.Unit)
+	if !closed(err) {
+		return fail("send", name, err)
+	}
+	if !w.closed.Swap(true) && w.ctx.Err() == nil {
+		w.Logf("readings are refused: %v", err)
+	}
+	return nil
 }
 
 // Alert sends a value that somebody should act on, with a text for people, cut
@@ -120,7 +128,12 @@ func (w *Worker) Alert(name string, value float64, text string) error {
 	if err != nil {
 		return fail("alert", name, err)
 	}
-	return fail("alert", name, w.sender.Alert(s.ID, bandAlert, value, s.Unit, text))
+	err = w.sender.Alert(s.ID, bandAlert, value, s.Unit, text)
+	if !closed(err) {
+		return fail("alert", name, err)
+	}
+	w.Logf("alert of %s (%g) was refused: %v", name, value, err)
+	return nil
 }
 
 func (w *Worker) sending(name string) (lane.Sensor, error) {
@@ -132,6 +145,13 @@ func (w *Worker) sending(name string) (lane.Sensor, error) {
 		return s, errNoQueue
 	}
 	return s, w.Ready()
+}
+
+// closed says that the supervisor took the right to send away, as it does before
+// it stops a worker and when one sends too much. There is nothing that the
+// worker could do about it; where the right is given back, it goes on.
+func closed(err error) bool {
+	return errors.Is(err, sysvctl.ErrRevoked) || errors.Is(err, sysvctl.ErrRemoved)
 }
 
 // unlessStopped is nil once the worker has been told to stop: the supervisor

@@ -38,6 +38,8 @@ type Worker struct {
 
 	readyOnce sync.Once
 	readyErr  error
+	said      atomic.Uint64 // the number of the last record that was sent
+	closed    atomic.Bool   // a lane refused a reading, which was logged
 
 	mu     sync.Mutex
 	asked  map[string]bool // settings that the plugin looked at
@@ -125,7 +127,7 @@ func (w *Worker) Append(name string, p []byte) (n int, err error) {
 func (w *Worker) Next(name string) error {
 	g := w.grants.cell(name)
 	before := g.granted()
-	if _, err := w.peer.Send(lane.MsgNext, []byte(name)); err != nil {
+	if err := w.say(lane.MsgNext, []byte(name)); err != nil {
 		return fail("next", name, err)
 	}
 	ctx, cancel := context.WithTimeout(w.ctx, nextWithin)
@@ -140,13 +142,26 @@ func (w *Worker) Lost(name string) error {
 	if !w.grants.cell(name).lose() {
 		return nil
 	}
-	_, err := w.peer.Send(lane.MsgLost, []byte(name))
-	return fail("lost", name, err)
+	return fail("lost", name, w.say(lane.MsgLost, []byte(name)))
 }
 
 // Logf prints one line on standard error, which the supervisor logs under the
 // worker's name.
 func (w *Worker) Logf(format string, a ...any) { w.logf(format, a...) }
+
+// say sends one message to the supervisor and remembers the last one's number.
+func (w *Worker) say(kind uint16, body []byte) error {
+	seq, err := w.peer.Send(kind, body)
+	if err != nil {
+		return err
+	}
+	for {
+		last := w.said.Load()
+		if seq <= last || w.said.CompareAndSwap(last, seq) {
+			return nil
+		}
+	}
+}
 
 // await waits until ok, looking again at everything that arrives.
 func (w *Worker) await(ctx context.Context, ok func() bool) error {
