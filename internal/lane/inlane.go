@@ -54,6 +54,10 @@ func (l *inLane) epoch(number uint32) *epoch {
 func (l *inLane) take(r *Receiver) (f reading.Frame, found bool, err error) {
 	for range maxRejects {
 		m, err := l.queue.TryReceive(sysvctl.UpTo(largestType), r.buf)
+		if errors.Is(err, sysvctl.ErrTooBig) {
+			// Nobody may send this, but were it left it would block the lane.
+			m, err = l.queue.TryReceive(sysvctl.UpTo(largestType), make([]byte, maxMessage))
+		}
 		switch {
 		case err == nil:
 		case errors.Is(err, sysvctl.ErrNoMessage):
@@ -63,10 +67,6 @@ func (l *inLane) take(r *Receiver) (f reading.Frame, found bool, err error) {
 		case errors.Is(err, sysvctl.ErrRemoved):
 			l.removed = true
 			return f, false, nil
-		case errors.Is(err, sysvctl.ErrTooBig) && len(r.buf) < maxMessage:
-			// Nobody may send this, but were it left it would block the lane.
-			r.buf = make([]byte, maxMessage)
-			continue
 		default:
 			return f, false, fmt.Errorf("lane from worker %d: %w", l.from, err)
 		}
