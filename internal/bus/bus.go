@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync/atomic"
 
 	"sallyport/internal/lane"
 	"sallyport/pkg/sysvctl"
@@ -18,6 +19,8 @@ type Bus struct {
 	taps  map[tapKey]*row
 	bells *bells
 	tap   *lane.Receiver
+
+	closed atomic.Bool
 }
 
 type tapKey struct {

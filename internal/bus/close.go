@@ -72,7 +72,7 @@ func (b *Bus) left() (uint64, error) {
 // removes every lane and closes the bells. It tries everything, whatever
 // happens. The second call does nothing.
 func (b *Bus) Close() error {
-	if b.rows == nil {
+	if b.closed.Swap(true) {
 		return nil
 	}
 	errs := []error{b.revokeAll()}
@@ -118,7 +118,6 @@ func (b *Bus) remove() error {
 			errs = append(errs, fmt.Errorf("bus: remove %v: %w", r, err))
 		}
 	}
-	b.rows = nil
 	return errors.Join(errs...)
 }
 

@@ -32,6 +32,9 @@ func (b *Bus) Revoke(id uint32) error {
 			continue
 		}
 		err := r.q.Revoke(sysvctl.Senders)
+		if errors.Is(err, sysvctl.ErrRemoved) {
+			err = nil // nothing enters a lane that is gone
+		}
 		if errors.Is(err, sysvctl.ErrLimit) {
 			// The right is gone; those asleep are refused when they wake.
 			b.cfg.Log("no room to wake the senders of a revoked lane", "lane", r.String(), "error", err)

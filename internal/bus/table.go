@@ -46,10 +46,11 @@ func (r *row) String() string {
 }
 
 // Modes of a lane over time. The supervisor, creator and owner, always keeps 6.
+// A revoke takes the write bits away, which makes 0624 into 0604: the sender's
+// group has nothing then, and the receiver may still empty the lane.
 const (
-	modeClosed  = 0o600 // nobody else
-	modeOpen    = 0o624 // group (the sender) writes, others (the receiver) read
-	modeRevoked = 0o604 // the sender's group has nothing, others may still empty it
+	modeClosed = 0o600 // nobody else
+	modeOpen   = 0o624 // group (the sender) writes, others (the receiver) read
 )
 
 // pair is one worker that hears another on one queue.

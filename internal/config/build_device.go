@@ -57,7 +57,7 @@ func (r *reader) buildKind(n *node, d *Device) {
 		if len(set) > 1 {
 			f = fault{what: "the device has the kinds " + strings.Join(set, " and "), fix: "make a device of each"}
 		}
-		if !r.broken || len(set) > 1 {
+		if len(set) > 1 || !r.broken && len(n.meant) == 0 {
 			r.in(n, n.rng, f)
 		}
 		return
@@ -89,7 +89,7 @@ func (r *reader) buildKind(n *node, d *Device) {
 		}
 	case "iio":
 		d.IIOName = get[string](k.t, "name", k)
-		if len(d.Channels) == 0 && !n.has("channels") {
+		if !n.has("channels") && !n.meant["channels"] && !r.broken {
 			r.in(n, n.rng, fault{"\"channels\" is missing", "an iio device has several values", `add: channels = ["in_temp_input"]`})
 		}
 	case "w1":
@@ -116,12 +116,15 @@ func (r *reader) buildSim(n, k *node, d *Device) {
 		}
 		return
 	}
+	if r.broken {
+		return
+	}
 	for _, need := range []string{"wave", "period", "min", "max"} {
-		if !k.has(need) {
+		if !k.has(need) && !k.meant[need] {
 			r.in(n, k.rng, fault{fmt.Sprintf("%q is missing", need), k.t.attr(need).doc, fmt.Sprintf("add: %s = ..., or output = true for a simulated output", need)})
 		}
 	}
-	if k.has("min") && k.has("max") && d.Sim.Min >= d.Sim.Max {
+	if k.values["min"].ok && k.values["max"].ok && d.Sim.Min >= d.Sim.Max {
 		r.in(n, k.at("min"), fault{"min is not below max", "the value would never change", "swap them"})
 	}
 	pulse := d.Sim.Wave == "pulse"
@@ -132,7 +135,7 @@ func (r *reader) buildSim(n, k *node, d *Device) {
 	}
 	switch {
 	case !pulse:
-	case !k.has("for"):
+	case !k.has("for") && !k.meant["for"]:
 		r.in(n, k.rng, fault{"\"for\" is missing", "a pulse lasts some time", `add: for = "3s"`})
 	case k.values["for"].ok && d.Sim.For == 0:
 		r.in(n, k.at("for"), fault{"the pulse lasts no time", "", `write for = "3s"`})

@@ -23,11 +23,6 @@ worker "sampler" {
 		}
 	}
 	// Output:
-	// demo.hcl:2:1: worker "sampler": "policy" is missing
-	//     2 | worker "sampler" {
-	//       | ^
-	//   why: profile of the calls it may make
-	//   fix: add: policy = ...
 	// demo.hcl:4:3: worker "sampler": there is no attribute "polcy" here
 	//     4 |   polcy   = "sensor-read"
 	//       |   ^

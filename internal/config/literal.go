@@ -141,6 +141,12 @@ func (r *reader) notPlain(rng hcl.Range) bool {
 	f := fault{what: "this is not a plain value", why: "the file is data: it has no variables, functions or calculations"}
 	if word := string(rng.SliceBytes(r.src)); rng.CanSliceBytes(r.src) && word != "" && len(word) < 64 && !strings.ContainsAny(word, "\"\n(){}[]$%") {
 		f.fix = fmt.Sprintf("text stands in quotes: %q", word)
+		switch strings.ToLower(word) {
+		case "yes", "on", "true":
+			f.fix = "did you mean true?"
+		case "no", "off", "false":
+			f.fix = "did you mean false?"
+		}
 	}
 	r.fault(rng, f)
 	return false

@@ -44,7 +44,7 @@ func Parse(filename string, src []byte) (*Config, error) { return Rules{}.Parse(
 func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 	r := &reader{file: filename, src: src, root: fileBlock}
 	if len(src) > maxFile {
-		return nil, Problems{{Pos: Pos{File: filename}, What: fmt.Sprintf("the file has %d bytes", len(src)), Why: fmt.Sprintf("the privileged parent reads at most %d KiB", maxFile>>10), Fix: "make it smaller"}}
+		return nil, tooLarge(filename, int64(len(src)))
 	}
 	r.lines = bytes.Split(src, []byte("\n"))
 	if !r.bounded() {
@@ -64,6 +64,10 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 		return nil, r.problems.sorted()
 	}
 	return c, nil
+}
+
+func tooLarge(filename string, size int64) Problems {
+	return Problems{{Pos: Pos{File: filename}, What: fmt.Sprintf("the file has %d bytes", size), Why: fmt.Sprintf("the privileged parent reads at most %d KiB", maxFile>>10), Fix: "make it smaller"}}
 }
 
 // bounded refuses what would make the parser call itself without a limit: a Go

@@ -176,7 +176,7 @@ func TestParseIsBounded(t *testing.T) {
 		"splat":          "x = a" + strings.Repeat("[*]", 80000),
 		"calls":          "x = " + strings.Repeat("f(", 100000),
 		"for":            "x = " + strings.Repeat("[for a in ", 20000),
-		"number":         "x = 1e999999999",
+		"number":         minimal + "defaults {\nproof = 1e999999999\n}\ndevice \"d\" {\nsim = { min = -1e999999999, ma, period = 1e999999999 }\n}",
 		"labels":         "worker" + strings.Repeat(` "a"`, 60000) + " {\n}\n",
 		"unknown blocks": strings.Repeat("b {\n}\n", 40000),
 		"nul":            strings.Repeat("\x00", 200000),

@@ -38,5 +38,8 @@ func didYouMean(word string, known []string, noun string) string {
 	if len(names) == 1 {
 		return fmt.Sprintf("the only %s is %q", noun, names[0])
 	}
+	if stem, y := strings.CutSuffix(noun, "y"); y {
+		noun = stem + "ie"
+	}
 	return fmt.Sprintf("%ss are: %s", noun, strings.Join(names, ", "))
 }

@@ -37,8 +37,10 @@ func (r *reader) want(l literal, kind literalKind, words string) bool {
 		return true
 	}
 	f := fault{what: fmt.Sprintf("%s stands where %s is wanted", l.kind, words)}
-	if kind == textLiteral && (l.kind == numberLiteral || l.kind == truthLiteral) && l.rng.CanSliceBytes(r.src) {
-		f.fix = fmt.Sprintf("text stands in quotes: %q", l.rng.SliceBytes(r.src))
+	if strings.HasPrefix(words, "a duration") || strings.HasPrefix(words, "a size") {
+		f.fix = "put it in quotes, with its unit"
+	} else if kind == textLiteral && (l.kind == numberLiteral || l.kind == truthLiteral) {
+		f.fix = fmt.Sprintf("text stands in quotes: %q", r.text(l.rng))
 	}
 	if kind == listLiteral && l.kind == textLiteral {
 		f.fix = fmt.Sprintf("a list stands in brackets: [%q]", l.text)
@@ -75,7 +77,11 @@ func oneOf(choices ...string) valueType {
 		if slices.Contains(choices, s) {
 			return fault{}
 		}
-		return fault{fmt.Sprintf("%q is not %s", s, words), "", didYouMean(s, choices, "choice")}
+		f := fault{what: fmt.Sprintf("%q is not %s", s, words)}
+		if near := nearest(s, choices); near != "" {
+			f.fix = fmt.Sprintf("did you mean %q?", near)
+		}
+		return f
 	})
 }
 
@@ -128,7 +134,7 @@ func wholeNumber(least, most int) valueType {
 		}
 		n, accuracy := l.number.Int64() // never builds the big integer that 1e999999999 would be
 		if accuracy != 0 || n < int64(least) || n > int64(most) {
-			r.fault(l.rng, fault{what: fmt.Sprintf("this is not %s", words)})
+			r.fault(l.rng, fault{what: fmt.Sprintf("%s is not %s", r.text(l.rng), words)})
 			return nil, false
 		}
 		return int(n), true
@@ -143,11 +149,20 @@ func decimal(bound float64) valueType {
 		}
 		f, _ := l.number.Float64()
 		if math.Abs(f) > bound {
-			r.fault(l.rng, fault{what: fmt.Sprintf("this is not %s", words)})
+			r.fault(l.rng, fault{what: fmt.Sprintf("%s is not %s", r.text(l.rng), words)})
 			return nil, false
 		}
 		return f, true
 	}}
+}
+
+// text is what stands in the file. A number is never printed in another way: to
+// write 1e999999999 in decimal takes gigabytes.
+func (r *reader) text(rng hcl.Range) string {
+	if !rng.CanSliceBytes(r.src) {
+		return "this"
+	}
+	return printable(string(rng.SliceBytes(r.src)))
 }
 
 var truth = valueType{"true or false", func(r *reader, l literal) (any, bool) {

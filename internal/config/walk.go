@@ -17,6 +17,7 @@ type node struct {
 	where  string    // `worker "sampler"`
 	values map[string]value
 	blocks []*node
+	meant  map[string]bool // what unknown names were probably meant to be
 }
 
 // value is what an attribute holds; ok is false when it was set and refused.
@@ -27,7 +28,7 @@ type value struct {
 }
 
 func newNode(t *blockType, label string, rng hcl.Range, where string) *node {
-	return &node{t: t, label: label, rng: rng, where: where, values: map[string]value{}}
+	return &node{t: t, label: label, rng: rng, where: where, values: map[string]value{}, meant: map[string]bool{}}
 }
 
 func (n *node) has(name string) bool { _, set := n.values[name]; return set }
@@ -94,9 +95,7 @@ func (r *reader) body(b *hclsyntax.Body, n *node) {
 		}
 		r.child(n, blk)
 	}
-	if !r.broken {
-		r.missing(n)
-	}
+	r.missing(n)
 }
 
 // attribute reads one attribute into n by the table; plain is false when its
@@ -104,7 +103,7 @@ func (r *reader) body(b *hclsyntax.Body, n *node) {
 func (r *reader) attribute(n *node, name string, at hcl.Range, l literal, plain bool) {
 	a := n.t.attr(name)
 	if a == nil {
-		r.unknown(n.t, name, at, true)
+		r.unknown(n, name, at, true)
 		return
 	}
 	n.values[name] = value{rng: l.rng}
@@ -124,7 +123,7 @@ func (r *reader) attribute(n *node, name string, at hcl.Range, l literal, plain 
 func (r *reader) child(n *node, blk *hclsyntax.Block) {
 	t := n.t.block(blk.Type)
 	if t == nil {
-		r.unknown(n.t, blk.Type, blk.TypeRange, false)
+		r.unknown(n, blk.Type, blk.TypeRange, false)
 		return
 	}
 	label, where, labelled := "", blk.Type, true
@@ -156,15 +155,19 @@ func (r *reader) child(n *node, blk *hclsyntax.Block) {
 	}
 }
 
-// missing reports what a block must have and has not.
+// missing reports what a block must have and has not. In a broken file it may be
+// in the part that could not be read.
 func (r *reader) missing(n *node) {
+	if r.broken {
+		return
+	}
 	for _, a := range n.t.attrs {
-		if a.required && !n.has(a.name) {
+		if a.required && !n.has(a.name) && !n.meant[a.name] {
 			r.fault(n.rng, fault{fmt.Sprintf("%q is missing", a.name), a.doc, fmt.Sprintf("add: %s = ...", a.name)})
 		}
 	}
 	for _, b := range n.t.blocks {
-		if b.required && n.block(b.name) == nil {
+		if b.required && n.block(b.name) == nil && !n.meant[b.name] {
 			r.fault(n.rng, fault{fmt.Sprintf("the block %s is missing", b.name), b.doc, fmt.Sprintf("add: %s { ... }", b.name)})
 		}
 	}
@@ -172,17 +175,21 @@ func (r *reader) missing(n *node) {
 
 // unknown reports a name that the table does not have: misspelt, of the other
 // form, or of another block.
-func (r *reader) unknown(t *blockType, name string, at hcl.Range, isAttr bool) {
+func (r *reader) unknown(n *node, name string, at hcl.Range, isAttr bool) {
+	t := n.t
 	f := fault{what: fmt.Sprintf("there is no block %s here", name)}
 	if isAttr {
 		f.what = fmt.Sprintf("there is no attribute %q here", name)
 	}
 	switch {
 	case isAttr && t.block(name) != nil:
+		n.meant[name] = true
 		f.what, f.fix = fmt.Sprintf("%s is a block, not an attribute", name), fmt.Sprintf("remove the equals sign: %s { ... }, each attribute on a line of its own", name)
 	case !isAttr && t.attr(name) != nil:
+		n.meant[name] = true
 		f.what, f.fix = fmt.Sprintf("%s is an attribute, not a block", name), fmt.Sprintf("put an equals sign: %s = ...", name)
 	case nearest(name, t.names()) != "":
+		n.meant[nearest(name, t.names())] = true
 		f.fix = didYouMean(name, t.names(), "name")
 	default:
 		if home := homes(r.root, name, nil); len(home) > 0 && !slices.Contains(home, t.name) {

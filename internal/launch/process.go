@@ -136,7 +136,7 @@ func (p *Process) launchError() error {
 	case len(p.stageSaid) > 0:
 		return errors.New(string(p.stageSaid))
 	case p.ready:
-		return fmt.Errorf("no notice of the exec came, as if the filter allowed it: %s", statusText(exit.Status))
+		return fmt.Errorf("no notice of the exec came, the filter allows it or kills for it: %s", statusText(exit.Status))
 	}
 	return fmt.Errorf("the stage ended without a word: %s", statusText(exit.Status))
 }

@@ -43,6 +43,11 @@ func Filter(also ...uint32) []byte {
 			bpf.RetConstant{Val: retAllow})
 	}
 	program = append(program, bpf.RetConstant{Val: retNotify})
+	return Assemble(program...)
+}
+
+// Assemble writes a program as the kernel wants it.
+func Assemble(program ...bpf.Instruction) []byte {
 	raw, err := bpf.Assemble(program)
 	if err != nil {
 		panic(err)

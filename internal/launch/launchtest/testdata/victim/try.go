@@ -32,6 +32,9 @@ func try(word string, path *byte) syscall.Errno {
 		}
 	case "spin":
 		go spin()
+	case "stdout":
+		_, err := os.Stdout.WriteString("hello\n")
+		e = errno(err)
 	case "exit":
 		os.Exit(7)
 	case "map-wx":

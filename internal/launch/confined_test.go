@@ -1,0 +1,132 @@
+package launch_test
+
+import (
+	"fmt"
+	"os"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/launch"
+	"sallyport/internal/launch/launchtest"
+	"sallyport/internal/testenv"
+)
+
+func TestStartShowsConfinement(t *testing.T) {
+	testenv.NeedRoot(t)
+	must(t, launch.Probe())
+	v := start(t, newLauncher(t), launch.Spec{OpenFiles: 32, Tasks: 24, Data: 96 << 20, FileSize: 1 << 20})
+	must(t, v.Expect("up"))
+	if v.Phase() != launch.Starting {
+		t.Errorf("phase %v", v.Phase())
+	}
+	proc := fmt.Sprintf("/proc/%d/", v.PID())
+	text, err := os.ReadFile(proc + "status")
+	must(t, err)
+	for _, line := range []string{
+		"Seccomp:\t2", "NoNewPrivs:\t1", "Groups:\t ",
+		"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000",
+		fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d", launchtest.UID),
+		fmt.Sprintf("Gid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d", launchtest.GID),
+	} {
+		if !strings.Contains("\n"+string(text), "\n"+line+"\n") {
+			t.Errorf("no line %q in\n%s", line, text)
+		}
+	}
+	limits, err := os.ReadFile(proc + "limits")
+	must(t, err)
+	for name, want := range map[string]string{
+		"Max open files": "32 32", "Max processes": "24 24", "Max data size": "100663296 100663296",
+		"Max file size": "1048576 1048576", "Max core file size": "0 0", "Max locked memory": "0 0", "Max realtime priority": "0 0",
+	} {
+		for line := range strings.Lines(string(limits)) {
+			if rest, ok := strings.CutPrefix(line, name); ok && !strings.HasPrefix(strings.Join(strings.Fields(rest), " "), want) {
+				t.Errorf("%s: %s, want %s", name, rest, want)
+			}
+		}
+	}
+	environ, err := os.ReadFile(proc + "environ")
+	must(t, err)
+	if want := strings.Join(launchtest.Env, "\x00") + "\x00"; string(environ) != want {
+		t.Errorf("environment %q, want %q", environ, want)
+	}
+}
+
+func TestStartEmptyReadOnlyRoot(t *testing.T) {
+	testenv.NeedRoot(t)
+	v := start(t, newLauncher(t), launch.Spec{})
+	must(t, v.Expect("up"))
+	root := fmt.Sprintf("/proc/%d/root/", v.PID())
+	entries, err := os.ReadDir(root)
+	must(t, err)
+	if len(entries) != 0 {
+		t.Errorf("the root holds %v", entries)
+	}
+	if err := os.WriteFile(root+"x", nil, 0o600); !isErrno(err, unix.EROFS) {
+		t.Errorf("a file in the root: %v, want EROFS", err)
+	}
+	mounts, err := os.ReadFile(fmt.Sprintf("/proc/%d/mountinfo", v.PID()))
+	must(t, err)
+	if n := strings.Count(string(mounts), "\n"); n != 1 {
+		t.Errorf("%d mounts, want the root alone:\n%s", n, mounts)
+	}
+}
+
+func TestStartDescriptorTable(t *testing.T) {
+	testenv.NeedRoot(t)
+	// One that is inherited unless the stage sees to it.
+	leak, err := unix.Open("/etc/hostname", unix.O_RDONLY, 0)
+	must(t, err)
+	defer unix.Close(leak)
+	v := start(t, newLauncher(t), launch.Spec{})
+	must(t, v.Expect("up"))
+	dir := fmt.Sprintf("/proc/%d/fd/", v.PID())
+	entries, err := os.ReadDir(dir)
+	must(t, err)
+	for _, e := range entries {
+		link, err := os.Readlink(dir + e.Name())
+		must(t, err)
+		switch {
+		case strings.Contains("0 1 2", e.Name()) && link == "/dev/null":
+		case e.Name() == "3" && strings.HasPrefix(link, "socket:"):
+		case link == "anon_inode:[eventpoll]", link == "anon_inode:[eventfd]":
+		default:
+			t.Errorf("descriptor %s is %s", e.Name(), link)
+		}
+	}
+}
+
+func TestStartOwnNamespaces(t *testing.T) {
+	testenv.NeedRoot(t)
+	v := start(t, newLauncher(t), launch.Spec{})
+	for name, own := range map[string]bool{"mnt": true, "net": true, "uts": true, "cgroup": true, "ipc": false, "pid": false, "user": false} {
+		theirs, err := os.Readlink(fmt.Sprintf("/proc/%d/ns/%s", v.PID(), name))
+		must(t, err)
+		ours, err := os.Readlink("/proc/self/ns/" + name)
+		must(t, err)
+		if (theirs != ours) != own {
+			t.Errorf("%s namespace: worker %s, supervisor %s", name, theirs, ours)
+		}
+	}
+}
+
+func TestStartStdout(t *testing.T) {
+	testenv.NeedRoot(t)
+	var pipe [2]int
+	must(t, unix.Pipe2(pipe[:], unix.O_CLOEXEC))
+	out, in := os.NewFile(uintptr(pipe[0]), "out"), os.NewFile(uintptr(pipe[1]), "in")
+	defer out.Close()
+	v := start(t, newLauncher(t), launch.Spec{Stdout: in, Args: []string{"victim", "stdout"}})
+	must(t, in.Close())
+	must(t, v.Expect("stdout=0"))
+	must(t, v.Tell("exit"))
+	var buf [64]byte
+	n, err := out.Read(buf[:])
+	if err != nil || string(buf[:n]) != "hello\n" {
+		t.Errorf("stdout %q, %v", buf[:n], err)
+	}
+	if n, err := out.Read(buf[:]); n != 0 || err == nil {
+		t.Errorf("after the end: %d bytes, %v", n, err)
+	}
+}
