@@ -40,7 +40,7 @@ func main() {
 
 func run(args []string) (*testsum.Sum, error) {
 	if len(args) == 0 {
-		return nil, errors.New("no command given: testsum -- go test -json ./...")
+		return nil, errors.New("no command given; want testsum -- go test -json PACKAGES")
 	}
 	cmd := exec.Command(args[0], args[1:]...)
 	cmd.Stderr = os.Stderr
