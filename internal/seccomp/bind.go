@@ -49,21 +49,19 @@ type Bound struct {
 	filter  map[uint32][]*boundRule // what the kernel answers by itself
 	start   map[uint32][]*boundRule // what the parent answers until HELLO
 	never   map[uint32]bool
+
+	// PIDOpen: a rule compares with $self_pid, which has no value, so that only
+	// the worker's own uid keeps it from signalling other processes.
+	PIDOpen bool
 }
 
 // Bind gives the variables their values. Every variable that a rule names must
 // be there; where it stands for a single value it must have exactly one.
-// self_pid may be missing: see PIDTemplate.
+// self_pid alone may be missing: then a comparison with it holds for every
+// process id, and PIDOpen says so; bind it to PIDTemplate to have it pinned.
 func (p *Profile) Bind(a Arch, v Vars) (*Bound, error) {
 	if !allArchs.has(a) {
 		return nil, fmt.Errorf("profile %s: architecture %s: profiles know %s", p.Name, a, archNames(Archs))
-	}
-	if _, ok := v[selfPID]; !ok {
-		vars := Vars{selfPID: {PIDTemplate}}
-		for name, values := range v {
-			vars[name] = values
-		}
-		v = vars
 	}
 	b := &Bound{Profile: p, Arch: a, filter: make(map[uint32][]*boundRule), start: make(map[uint32][]*boundRule), never: make(map[uint32]bool)}
 	for _, name := range Never(a) {
@@ -82,6 +80,9 @@ func (p *Profile) Bind(a Arch, v Vars) (*Bound, error) {
 		table := b.filter
 		if r.start {
 			table = b.start
+		}
+		if _, bound := v[selfPID]; !bound && r.cond != nil && usesPID(r.cond) {
+			b.PIDOpen = true
 		}
 		nr := callTable[a][r.call]
 		table[nr] = append(table[nr], br)
@@ -110,6 +111,16 @@ func problemOf(r *rule, err error) Problem {
 		return *at
 	}
 	return Problem{Pos: r.pos, What: err.Error()}
+}
+
+func usesPID(e expr) bool {
+	switch e := e.(type) {
+	case *logic:
+		return usesPID(e.left) || usesPID(e.right)
+	case *compare:
+		return e.onPID()
+	}
+	return false
 }
 
 // cloneNamespaces are the flags of clone that make namespaces.

@@ -59,7 +59,7 @@ var never = []string{
 	"ptrace", "process_vm_readv", "process_vm_writev",
 	"bpf", "perf_event_open", "userfaultfd",
 	"mount", "umount", "umount2", "pivot_root", "chroot", "setns", "unshare",
-	"open_tree", "open_tree_attr", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr",
+	"open_tree", "move_mount", "fsopen", "fsconfig", "fsmount", "fspick", "mount_setattr",
 	"init_module", "finit_module", "delete_module", "kexec_load", "kexec_file_load",
 	"keyctl", "add_key", "request_key",
 	"io_uring_setup", "io_uring_enter", "io_uring_register",

@@ -16,6 +16,9 @@ var variables = []string{"send_queues", "receive_queues", "frames", "self_pid"}
 func check(rules []*rule, problems *Problems) {
 	for _, r := range rules {
 		found := len(*problems)
+		if found >= maxProblems {
+			return
+		}
 		if !checkCall(r, problems) {
 			continue
 		}
@@ -167,7 +170,7 @@ func checkTogether(rules []*rule, problems *Problems) {
 	for _, r := range rules {
 		k := key{r.call, r.start}
 		for _, other := range append(slices.Clone(seen[k]), seen[key{r.call, false}]...) {
-			if r.archs&other.archs == 0 || other.start != r.start && (other.cond != nil && !other.refuse) {
+			if r.archs&other.archs == 0 || other.start != r.start && !answers(other, r) {
 				continue
 			}
 			if why := conflict(r, other); why != "" {
@@ -177,6 +180,12 @@ func checkTogether(rules []*rule, problems *Problems) {
 		}
 		seen[k] = append(seen[k], r)
 	}
+}
+
+// answers reports whether the filter's rule leaves nothing of the call to the
+// start block. A profile may widen in that way what a group has for the start.
+func answers(filter, start *rule) bool {
+	return filter.profile == start.profile && (filter.cond == nil || filter.refuse)
 }
 
 func conflict(r, other *rule) string {

@@ -21,6 +21,12 @@ func narrow(n int64, width int) (uint64, bool) {
 	return uint64(uint32(n)), n >= -1<<31 && n < 1<<32
 }
 
+// onPID is true for argN == $self_pid and nothing else.
+func (c *compare) onPID() bool {
+	v, ok := c.values[0].(*variable)
+	return ok && v.name == selfPID && len(c.values) == 1 && c.mask == nil && !c.negate
+}
+
 // evaluate computes a single value.
 func evaluate(v value, a Arch, vars Vars) (int64, error) {
 	switch v := v.(type) {
@@ -62,6 +68,9 @@ func (v *variable) lookup(vars Vars) ([]uint64, error) {
 // clauses is the comparison as alternatives: one a value, or for != one for each
 // bit in which the argument can differ from it.
 func (c *compare) clauses(r *rule, a Arch, vars Vars) ([]clause, error) {
+	if _, bound := vars[selfPID]; !bound && c.onPID() {
+		return []clause{nil}, nil
+	}
 	width := argWidth(a, r.call, c.arg)
 	mask := uint64(1)<<(width-1)<<1 - 1
 	if c.mask != nil {

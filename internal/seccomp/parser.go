@@ -95,10 +95,11 @@ func (p *parser) statements(in block) {
 		p.newlines()
 		t := p.peek()
 		switch {
-		case t.kind == tokenEnd && in.inside:
+		case t.kind == tokenEnd && in.inside && len(*p.problems) < maxProblems:
 			p.problems.add(t.pos, "a block ends with }", "", "the file ends inside a block")
 			return
-		case t.kind == tokenEnd:
+		case t.kind == tokenEnd || len(*p.problems) >= maxProblems:
+			p.at = len(p.tokens) - 1
 			return
 		case p.is("}") && in.inside:
 			p.at++
