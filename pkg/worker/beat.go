@@ -30,11 +30,11 @@ func (w *Worker) beat(ctx context.Context) error {
 	for n := 1; ; n++ {
 		select {
 		case <-ctx.Done():
-			// After the last word of the plugin: what it sent last counts too.
+			// The account of the worker's whole life, after its last word.
 			if w.sender != nil {
 				w.sender.Tick()
 			}
-			return w.count(said)
+			return w.count(map[counted]lane.Count{})
 		case <-tick.C:
 		}
 		if w.sender != nil {

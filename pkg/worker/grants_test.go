@@ -12,6 +12,7 @@ import (
 
 	"sallyport/internal/lane"
 	"sallyport/internal/testenv"
+	"sallyport/internal/workertest"
 	"sallyport/pkg/scmrights"
 	"sallyport/pkg/worker"
 )
@@ -19,7 +20,7 @@ import (
 func TestAttrLostAndGrantedAgain(t *testing.T) {
 	warm(t)
 	testenv.CheckFDs(t)
-	bad, good := broken(t), memfd(t, "4.5\n")
+	bad, good := broken(t), workertest.Memfd(t, "4.5\n")
 	reads := make(chan error)
 	s := begin(t, func(ctx context.Context, w *worker.Worker) error {
 		a, err := w.Attr("fridge")
@@ -39,13 +40,13 @@ func TestAttrLostAndGrantedAgain(t *testing.T) {
 		return nil
 	})
 	read := func() error { t.Helper(); return <-reads }
-	s.start(lane.Start{Sensors: []lane.Sensor{sensor(1, "fridge", "w1", "raw")}})
+	s.Start(lane.Start{Sensors: []lane.Sensor{workertest.Sensor(1, "fridge", "w1", "raw")}})
 	if err := read(); !errors.Is(err, worker.ErrNotGranted) {
 		t.Errorf("before the grant: %v", err)
 	}
-	s.grant("w1", scmrights.KindAttribute, bad)
+	s.Grant("w1", scmrights.KindAttribute, bad)
 	until(t, func() bool { return errors.Is(read(), worker.ErrLost) })
-	if m := s.expect(lane.MsgLost); string(m.Body) != "w1" {
+	if m := s.Expect(lane.MsgLost); string(m.Body) != "w1" {
 		t.Errorf("LOST of %q", m.Body)
 	}
 	for range 3 {
@@ -53,28 +54,28 @@ func TestAttrLostAndGrantedAgain(t *testing.T) {
 			t.Errorf("while lost: %v", err)
 		}
 	}
-	s.grant("w1", scmrights.KindMemfd, good)
+	s.Grant("w1", scmrights.KindMemfd, good)
 	until(t, func() bool { return read() == nil })
-	s.stop()
+	s.Stop()
 	go func() {
 		for range reads {
 		}
 	}()
-	if err := s.end(); err != nil {
+	if err := s.End(); err != nil {
 		t.Error(err)
 	}
 	close(reads)
-	for m := range s.heard {
+	for m := range s.Heard {
 		if m.Kind == lane.MsgLost {
 			t.Error("LOST was said twice")
 		}
 	}
-	s.conn.Close()
+	s.Conn.Close()
 }
 
 func until(t *testing.T, ok func() bool) {
 	t.Helper()
-	for late := time.Now().Add(patience); !ok(); {
+	for late := time.Now().Add(workertest.Patience); !ok(); {
 		if time.Now().After(late) {
 			t.Fatal("it did not come to that")
 		}
@@ -83,7 +84,7 @@ func until(t *testing.T, ok func() bool) {
 
 // Values skips what cannot be read, tells it once, and goes on when it can.
 func TestValuesSkips(t *testing.T) {
-	file := memfd(t, "warm\n")
+	file := workertest.Memfd(t, "warm\n")
 	rounds := make(chan string)
 	s := begin(t, func(ctx context.Context, w *worker.Worker) error {
 		for range 4 {
@@ -96,9 +97,9 @@ func TestValuesSkips(t *testing.T) {
 		}
 		return nil
 	})
-	s.grant("ok", scmrights.KindMemfd, memfd(t, "1"))
-	s.grant("text", scmrights.KindMemfd, file)
-	s.start(lane.Start{Sensors: []lane.Sensor{sensor(1, "b", "ok", "raw"), sensor(2, "a", "text", "raw"), sensor(3, "c", "never", "raw")}})
+	s.Grant("ok", scmrights.KindMemfd, workertest.Memfd(t, "1"))
+	s.Grant("text", scmrights.KindMemfd, file)
+	s.Start(lane.Start{Sensors: []lane.Sensor{workertest.Sensor(1, "b", "ok", "raw"), workertest.Sensor(2, "a", "text", "raw"), workertest.Sensor(3, "c", "never", "raw")}})
 	for i, want := range []string{"b=1", "b=1", "a=7 b=1", "b=1"} {
 		if got := <-rounds; got != want {
 			t.Errorf("round %d: %q, want %q", i, got, want)
@@ -112,7 +113,7 @@ func TestValuesSkips(t *testing.T) {
 		}
 		rounds <- ""
 	}
-	if err := s.end(); err != nil {
+	if err := s.End(); err != nil {
 		t.Fatal(err)
 	}
 	if log := s.lines(); len(log) != 2 || !strings.Contains(log[0], `read "a"`) {
@@ -134,9 +135,9 @@ func TestAttrReadAllocatesNothing(t *testing.T) {
 		})
 		return err
 	})
-	s.grant("t", scmrights.KindMemfd, memfd(t, "21.375         \n"))
-	s.start(lane.Start{Sensors: []lane.Sensor{sensor(1, "t", "t", "raw")}})
-	if err := s.end(); err != nil {
+	s.Grant("t", scmrights.KindMemfd, workertest.Memfd(t, "21.375         \n"))
+	s.Start(lane.Start{Sensors: []lane.Sensor{workertest.Sensor(1, "t", "t", "raw")}})
+	if err := s.End(); err != nil {
 		t.Fatal(err)
 	}
 	if allocs != 0 {
@@ -177,13 +178,13 @@ func TestAppendAndNext(t *testing.T) {
 		}
 		return nil
 	})
-	s.grant("data", scmrights.KindFile, first)
-	s.start(lane.Start{})
-	if m := s.expect(lane.MsgNext); string(m.Body) != "data" {
+	s.Grant("data", scmrights.KindFile, first)
+	s.Start(lane.Start{})
+	if m := s.Expect(lane.MsgNext); string(m.Body) != "data" {
 		t.Errorf("NEXT of %q", m.Body)
 	}
-	s.grant("data", scmrights.KindFile, second)
-	if err := s.end(); err != nil {
+	s.Grant("data", scmrights.KindFile, second)
+	if err := s.End(); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]string{"1.csv": "one\n", "2.csv": "two\n"} {
@@ -207,9 +208,9 @@ func TestAppendTellsHowMuch(t *testing.T) {
 		}
 		return err
 	})
-	s.grant("data", scmrights.KindOther, full)
-	s.start(lane.Start{})
-	if err := s.end(); err == nil || !strings.Contains(err.Error(), `append "data"`) || !strings.Contains(err.Error(), "no space") {
+	s.Grant("data", scmrights.KindOther, full)
+	s.Start(lane.Start{})
+	if err := s.End(); err == nil || !strings.Contains(err.Error(), `append "data"`) || !strings.Contains(err.Error(), "no space") {
 		t.Errorf("ended with %v", err)
 	}
 }

@@ -96,6 +96,7 @@ func run(ctx context.Context, f *os.File, plugin func(context.Context, *Worker) 
 // follow takes what the supervisor sends until ctx ends, which is nil, or the
 // channel does.
 func (w *Worker) follow(ctx context.Context, stop context.CancelCauseFunc, starts chan<- []byte) error {
+	started := false
 	for {
 		ev, err := w.peer.Receive(ctx)
 		switch {
@@ -111,11 +112,11 @@ func (w *Worker) follow(ctx context.Context, stop context.CancelCauseFunc, start
 		if m := ev.Message; m != nil {
 			switch m.Kind {
 			case lane.MsgStart:
-				select {
-				case starts <- m.Body:
-				default:
+				if started {
 					return fail("channel", "", errors.New("START came twice"))
 				}
+				started = true
+				starts <- m.Body
 			case lane.MsgStop:
 				stop(context.Canceled)
 			}

@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/lane"
 	"sallyport/internal/testenv"
+	"sallyport/internal/workertest"
 	"sallyport/pkg/scmrights"
 	"sallyport/pkg/worker"
 )
@@ -63,12 +64,12 @@ func TestRunGivesWhatWasGranted(t *testing.T) {
 		_, got.lamp = f.WriteAt([]byte("1"), 0)
 		return nil
 	})
-	s.grant("cpu", scmrights.KindMemfd, memfd(t, "48312\n"))
-	lamp := memfd(t, "0")
-	s.grant("lamp", scmrights.KindMemfd, lamp)
-	s.start(lane.Start{Settings: map[string]string{"every": "250ms"}, Sensors: []lane.Sensor{sensor(1, "zone", "cpu", "raw"), sensor(2, "temp", "cpu", "milli")}})
-	s.expect(lane.MsgDone)
-	if err := s.end(); err != nil {
+	s.Grant("cpu", scmrights.KindMemfd, workertest.Memfd(t, "48312\n"))
+	lamp := workertest.Memfd(t, "0")
+	s.Grant("lamp", scmrights.KindMemfd, lamp)
+	s.Start(lane.Start{Settings: map[string]string{"every": "250ms"}, Sensors: []lane.Sensor{workertest.Sensor(1, "zone", "cpu", "raw"), workertest.Sensor(2, "temp", "cpu", "milli")}})
+	s.Expect(lane.MsgDone)
+	if err := s.End(); err != nil {
 		t.Fatal(err)
 	}
 	if got.name != "plugin" || got.epoch != 3 || got.every != "250ms" || got.missing != "" {
@@ -84,7 +85,7 @@ func TestRunGivesWhatWasGranted(t *testing.T) {
 	if _, err := lamp.ReadAt(level, 0); err != nil || level[0] != '1' || got.lamp != nil {
 		t.Errorf("lamp is %q, %v, %v", level, err, got.lamp)
 	}
-	s.conn.Close()
+	s.Conn.Close()
 }
 
 // A plugin must not send before the supervisor has opened its lanes.
@@ -96,25 +97,25 @@ func TestReadyWaitsForAcknowledgement(t *testing.T) {
 		<-ctx.Done()
 		return err
 	})
-	s.start(lane.Start{})
-	s.expect(lane.MsgReady)
+	s.Start(lane.Start{})
+	s.Expect(lane.MsgReady)
 	// A record that acknowledges nothing is not it.
-	s.send(99, nil)
+	s.Send(99, nil)
 	select {
 	case <-passed:
 		t.Fatal("Ready returned before the acknowledgement")
 	case <-time.After(50 * time.Millisecond):
 	}
-	if err := s.conn.Ping(); err != nil {
+	if err := s.Conn.Ping(); err != nil {
 		t.Fatal(err)
 	}
 	select {
 	case <-passed:
-	case <-time.After(patience):
+	case <-time.After(workertest.Patience):
 		t.Fatal("Ready did not return after the acknowledgement")
 	}
-	s.stop()
-	if err := s.end(); err != nil {
+	s.Stop()
+	if err := s.End(); err != nil {
 		t.Error(err)
 	}
 }
@@ -139,15 +140,15 @@ func TestRunEnds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := begin(t, tc.plugin)
-			s.start(lane.Start{})
+			s.Start(lane.Start{})
 			if tc.stop {
-				s.stop()
+				s.Stop()
 			}
-			if err := s.end(); !errors.Is(err, tc.want) {
+			if err := s.End(); !errors.Is(err, tc.want) {
 				t.Errorf("ended with %v, want %v", err, tc.want)
 			}
 			done := false
-			for m := range s.heard {
+			for m := range s.Heard {
 				done = done || m.Kind == lane.MsgDone
 			}
 			if done != tc.done {
@@ -161,9 +162,9 @@ func TestRunEndsWithTheChannel(t *testing.T) {
 	hang := make(chan struct{})
 	defer close(hang)
 	s := begin(t, func(ctx context.Context, w *worker.Worker) error { <-hang; return nil })
-	s.start(lane.Start{})
-	s.conn.Close()
-	if err := s.end(); !errors.Is(err, worker.ErrParentGone) {
+	s.Start(lane.Start{})
+	s.Conn.Close()
+	if err := s.End(); !errors.Is(err, worker.ErrParentGone) {
 		t.Errorf("ended with %v", err)
 	}
 }
@@ -174,10 +175,10 @@ func TestRunEndsWithItsContext(t *testing.T) {
 	s := beginIn(ctx, t, 1, func(ctx context.Context, w *worker.Worker) error {
 		return w.Every(ctx, time.Hour, func() error { return nil })
 	})
-	s.start(lane.Start{})
-	s.ready()
+	s.Start(lane.Start{})
+	s.Ready()
 	cancel()
-	if err := s.end(); err != nil {
+	if err := s.End(); err != nil {
 		t.Error(err)
 	}
 }
@@ -188,7 +189,7 @@ func TestRunRefusesStart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	wrong, err := (&lane.Start{Worker: lane.StartWorker{ID: 1, Name: "plugin"}, Sensors: []lane.Sensor{sensor(1, "temp", "temp", "psalm")}}).Encode()
+	wrong, err := (&lane.Start{Worker: lane.StartWorker{ID: 1, Name: "plugin"}, Sensors: []lane.Sensor{workertest.Sensor(1, "temp", "temp", "psalm")}}).Encode()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -198,14 +199,14 @@ func TestRunRefusesStart(t *testing.T) {
 	}{
 		"rubbish": {[][]byte{[]byte("{}")}, "missing"},
 		"decode":  {[][]byte{wrong}, `"temp"`},
-		"twice":   {[][]byte{good, good, good}, "twice"},
+		"twice":   {[][]byte{good, good}, "twice"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := begin(t, idle)
 			for _, b := range tc.bodies {
-				_ = s.conn.Send(lane.MsgStart, b) // the worker may be gone by the last one
+				_ = s.Conn.Send(lane.MsgStart, b) // the worker may be gone by the last one
 			}
-			if err := s.end(); err == nil || !strings.Contains(err.Error(), tc.want) {
+			if err := s.End(); err == nil || !strings.Contains(err.Error(), tc.want) {
 				t.Errorf("ended with %v, want %q", err, tc.want)
 			}
 		})
@@ -216,16 +217,16 @@ func TestReadyReportsSettings(t *testing.T) {
 	s := begin(t, func(ctx context.Context, w *worker.Worker) error {
 		return w.Every(ctx, w.Duration("every", time.Second), func() error { return nil })
 	})
-	s.start(lane.Start{Settings: map[string]string{"every": "10 s"}})
-	if err := s.end(); err == nil || !strings.Contains(err.Error(), `setting "every": "10 s"`) {
+	s.Start(lane.Start{Settings: map[string]string{"every": "10 s"}})
+	if err := s.End(); err == nil || !strings.Contains(err.Error(), `setting "every": "10 s"`) {
 		t.Errorf("ended with %v", err)
 	}
 	s = begin(t, func(ctx context.Context, w *worker.Worker) error {
 		return w.Every(ctx, w.Duration("every", time.Second), func() error { return io.EOF })
 	})
-	s.start(lane.Start{Settings: map[string]string{"evry": "10s"}})
-	s.ready()
-	if err := s.end(); !errors.Is(err, io.EOF) {
+	s.Start(lane.Start{Settings: map[string]string{"evry": "10s"}})
+	s.Ready()
+	if err := s.End(); !errors.Is(err, io.EOF) {
 		t.Errorf("ended with %v", err)
 	}
 	if log := strings.Join(s.lines(), "\n"); !strings.Contains(log, "evry") {
@@ -235,10 +236,10 @@ func TestReadyReportsSettings(t *testing.T) {
 
 func TestAliveIsSaid(t *testing.T) {
 	s := begin(t, func(ctx context.Context, w *worker.Worker) error { <-ctx.Done(); return nil })
-	s.start(lane.Start{})
-	s.expect(lane.MsgAlive)
-	s.stop()
-	if err := s.end(); err != nil {
+	s.Start(lane.Start{})
+	s.Expect(lane.MsgAlive)
+	s.Stop()
+	if err := s.End(); err != nil {
 		t.Error(err)
 	}
 }
