@@ -41,13 +41,25 @@ func demoConfig(files demoFiles, rootless bool) ([]byte, error) {
 	}
 	supervisor := file.Body().FirstMatchingBlock("supervisor", nil)
 	data := file.Body().FirstMatchingBlock("directory", []string{"data"})
-	if supervisor == nil || data == nil {
-		return nil, fmt.Errorf("the example's configuration has no supervisor block or no directory %q", "data")
+	restart := restartBlock(file.Body())
+	if supervisor == nil || data == nil || restart == nil {
+		return nil, fmt.Errorf("the example's configuration has no block supervisor, directory %q or defaults { restart }", "data")
 	}
+	// The demo kills on purpose, as long as it runs: nobody is to be given up.
+	restart.Body().SetAttributeValue("give_up", cty.StringVal("1000 in 10m"))
+	restart.Body().SetAttributeValue("backoff", cty.StringVal("200ms..1s"))
 	supervisor.Body().SetAttributeValue("control", cty.StringVal(files.socket))
 	data.Body().SetAttributeValue("path", cty.StringVal(files.data))
 	if rootless {
 		supervisor.Body().SetAttributeValue("waive", cty.ListVal([]cty.Value{cty.StringVal("own-uid")}))
 	}
 	return append(file.Bytes(), rogueBlock...), nil
+}
+
+func restartBlock(body *hclwrite.Body) *hclwrite.Block {
+	defaults := body.FirstMatchingBlock("defaults", nil)
+	if defaults == nil {
+		return nil
+	}
+	return defaults.Body().FirstMatchingBlock("restart", nil)
 }

@@ -3,11 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"os"
-	"os/signal"
 	"time"
-
-	"golang.org/x/sys/unix"
 
 	"sallyport/internal/bus"
 	"sallyport/internal/fault"
@@ -15,15 +11,12 @@ import (
 )
 
 const (
-	drainTime = time.Second     // for receivers to take what is queued
-	endTime   = 6 * time.Second // for every worker to be reaped; each is killed after its own grace
+	drainTime = 300 * time.Millisecond // for receivers to take what is queued; those that batch do so at STOP
+	endTime   = 6 * time.Second        // for every worker to be reaped; each is killed after its own grace
 )
 
 // conduct starts the workers, waits for the end, and stops in order.
 func (s *supervisor) conduct() error {
-	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, unix.SIGTERM, unix.SIGINT)
-	defer signal.Stop(signals)
 	feed, stopFeed := context.WithCancel(context.Background())
 	fed := make(chan struct{})
 	go func() { defer close(fed); s.feed(feed) }()
@@ -31,7 +24,7 @@ func (s *supervisor) conduct() error {
 		w.tell(monitor.Event{Kind: monitor.Start})
 	}
 	select {
-	case got := <-signals:
+	case got := <-s.signals:
 		s.log.Info("stopping in order", "signal", got.String())
 	case <-s.stopping:
 	}
@@ -57,7 +50,7 @@ func (s *supervisor) stopWorkers() {
 	}
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
 	if err := s.bus.Drain(drain); err != nil {
-		s.log.Warn("not everything was taken before the stop", "why", err)
+		s.log.Debug("not everything was taken before STOP", "why", err)
 	}
 	cancel()
 	for _, w := range s.workers {

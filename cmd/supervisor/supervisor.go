@@ -4,12 +4,14 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/signal"
 	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 	"github.com/oklog/run"
+	"golang.org/x/sys/unix"
 
 	"sallyport/internal/attest"
 	"sallyport/internal/bus"
@@ -41,6 +43,7 @@ type supervisor struct {
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
 
+	signals  chan os.Signal
 	stopping chan struct{} // closed when the ordered stop begins
 	stopped  chan struct{} // closed when it is over
 	stopOnce sync.Once
@@ -54,7 +57,9 @@ func supervise(o options, log hclog.Logger) error {
 		return err
 	}
 	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
-		stopping: make(chan struct{}), stopped: make(chan struct{})}
+		signals: make(chan os.Signal, 1), stopping: make(chan struct{}), stopped: make(chan struct{})}
+	// Never undone: a second SIGTERM must not end us in the middle of the stop.
+	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
 	if err := s.open(); err != nil {
 		s.close(context.Background())
 		return err

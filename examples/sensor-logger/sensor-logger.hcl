@@ -70,7 +70,7 @@ queue "readings" {
   }
   routine {
     bands = { event = 5, reading = 9 }
-    bytes = "8KiB"
+    bytes = "16KiB"
     full  = "drop-new" # and count it; the sampler never waits for a slow receiver
   }
 }
@@ -90,9 +90,9 @@ worker "sampler" { # reads, and says when the fridge is warm
   }
 }
 
-worker "store" { # appends what it hears to the day's file, once a second
+worker "store" { # appends what it hears to the day's file, every 5 seconds, for the card's sake
   command     = ["store"]
-  settings    = { batch = "1s" }
+  settings    = { batch = "5s" }
   directories = ["data"]
   policy      = "append-only"
 

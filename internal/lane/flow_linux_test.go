@@ -276,6 +276,12 @@ func TestRoutineEveryHoldsReadingsAndNotAlerts(t *testing.T) {
 		t.Error(got)
 	}
 	empty(t, r)
+	must(t, s.Reading(7, regular, 5, ""))
+	empty(t, r)
+	r.Hurry()
+	if got := next(t, r).Frame.Value; got != 5 {
+		t.Error(got, "what waited for the round is not taken in a hurry")
+	}
 }
 
 func TestBlockingReadingWaitsAndAlertsDoNot(t *testing.T) {
