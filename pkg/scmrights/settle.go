@@ -28,7 +28,7 @@ func (o *offer) run(b batch) {
 			fault.Point("P7")
 			return
 		}
-		if attempt >= c.cfg.Resends || !c.alive() || !sleep(c.ctx, c.cfg.Clock, resendDelay<<min(attempt, 8), credits) {
+		if attempt >= c.cfg.Resends || !c.alive() || !sleep(c.cfg.Clock, resendDelay<<min(attempt, 8), credits, c.ended) {
 			c.abandon(again, why)
 			return
 		}
