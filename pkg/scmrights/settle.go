@@ -16,8 +16,8 @@ const resendDelay = 20 * time.Millisecond
 // run follows one offer to its end: it waits for the receipt, settles what the
 // receipt decides, and sends again what was lost, at most Config.Resends times.
 func (o *offer) run(b batch) {
-	defer o.unreserve()
 	c := o.conn
+	defer c.wg.Done()
 	for attempt := 0; ; attempt++ {
 		credits := c.creditChange()
 		verdicts, err := o.readReceipt(b)
