@@ -11,6 +11,7 @@ import (
 	"go.uber.org/goleak"
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/fault"
 	"sallyport/pkg/scmrights"
 )
 
@@ -33,6 +34,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	}
+	fault.Point("W1") // the plan is read now: what tests put into the environment is for their children
 	// os/exec and the poller open descriptors once and keep them.
 	warm := exec.Command("/proc/self/exe")
 	warm.Env = append(os.Environ(), roleVariable+"=idle")
@@ -52,7 +54,7 @@ func worker(t *testing.T, role string, cfg scmrights.Config) (*scmrights.Conn, *
 		t.Fatal(err)
 	}
 	cmd := exec.Command("/proc/self/exe")
-	cmd.Env = append(os.Environ(), roleVariable+"="+role, scmrights.ChannelVariable+"=3")
+	cmd.Env = append(os.Environ(), roleVariable+"="+role, scmrights.ChannelVariable+"=3", "GORACE=atexit_sleep_ms=0")
 	cmd.ExtraFiles = []*os.File{end}
 	cmd.Stderr = os.Stderr
 	if err := cmd.Start(); err != nil {

@@ -86,7 +86,8 @@ func TestWindowAndCredit(t *testing.T) {
 		_, err := conn.Offer(trusted, attribute(t, name, scmrights.ModeShare))
 		return err
 	}
-	if err := errors.Join(offer("a"), offer("b")); err != nil {
+	first, err := conn.Offer(trusted, attribute(t, "a", scmrights.ModeShare))
+	if err := errors.Join(err, offer("b")); err != nil {
 		t.Fatal(err)
 	}
 	if err := offer("c"); !errors.Is(err, scmrights.ErrBusy) || !strings.Contains(err.Error(), "2 offers wait") {
@@ -95,10 +96,8 @@ func TestWindowAndCredit(t *testing.T) {
 	pipe := w.offer()
 	_, _ = pipe.Write([]byte{6})
 	pipe.Close()
-	for offer("c") != nil { // as soon as the receipt is settled
-		if limit(t).Err() != nil {
-			t.Fatal("the window does not open again")
-		}
+	if err := errors.Join(first[0].Wait(limit(t)), offer("c")); err != nil {
+		t.Fatalf("after the first receipt: %v", err)
 	}
 
 	few, w := rawWorker(t, scmrights.Config{})
