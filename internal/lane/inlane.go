@@ -11,9 +11,9 @@ import (
 )
 
 const (
-	maxEpochs   = 8         // of one sender that a receiver remembers; a frame can claim any
-	maxRejects  = 64        // frames thrown away in a row before the next lane has its turn
-	maxMessage  = 1 << 16   // bytes; what can be in a lane by mistake
+	maxEpochs  = 8       // of one sender that a receiver remembers; a frame can claim any
+	maxRejects = 64      // frames thrown away in a row before the next lane has its turn
+	maxMessage = 1 << 16 // bytes; what can be in a lane by mistake
 )
 
 // lowestType is any message, the lowest type first: also types that are no band,
