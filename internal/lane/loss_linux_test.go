@@ -184,7 +184,7 @@ func TestHostileFramesAreThrownAway(t *testing.T) {
 	}{
 		"another's number":   {make: func() reading.Frame { f := good(reading.Reading, 2); f.Worker = 3; return f }, want: "worker 3"},
 		"type is not band":   {make: func() reading.Frame { return good(reading.Reading, 2) }, as: 4, want: "band 1"},
-		"type beyond bands":  {make: func() reading.Frame { return good(reading.Reading, 2) }, as: 65535, want: "band 1"},
+		"type beyond bands":  {make: func() reading.Frame { return good(reading.Reading, 2) }, as: 1 << 30, want: "band 1"},
 		"reading as alert":   {make: func() reading.Frame { return good(reading.Reading, 2) }, to: "urgent", want: "reading"},
 		"alert as reading":   {make: func() reading.Frame { return good(reading.Alert, 2) }, want: "alert"},
 		"ack as reading":     {make: func() reading.Frame { return good(reading.Ack, 2) }, want: "acknowledgement"},
