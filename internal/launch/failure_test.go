@@ -35,7 +35,7 @@ func TestStartFailsInWords(t *testing.T) {
 		want []string
 	}{
 		"not ELF":         {launch.Spec{Exe: notELF}, []string{"step exec", "execveat", "exec format error"}},
-		"other call":      {launch.Spec{Exe: notELF, Filter: onlyExit}, []string{"a call that the filter does not admit", "call " + itoa(unix.SYS_WRITE), "while launching"}},
+		"other call":      {launch.Spec{Exe: notELF, Filter: onlyExit}, []string{"a call that the filter does not admit", "while launching"}},
 		"broken filter":   {launch.Spec{Filter: []byte("1234567")}, []string{"step exec", "filter of 7 bytes"}},
 		"rejected filter": {launch.Spec{Filter: make([]byte, 64)}, []string{"step exec", "seccomp", "invalid argument"}},
 		"exec allowed":    {launch.Spec{Filter: launchtest.Filter(unix.SYS_EXECVEAT)}, []string{"no notice of the exec"}},
