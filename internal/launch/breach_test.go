@@ -60,6 +60,22 @@ func TestExecIsBreach(t *testing.T) {
 	}
 }
 
+// A process that the worker forked does not outlive the breach it commits.
+func TestBreachOfFork(t *testing.T) {
+	testenv.NeedRoot(t)
+	v := start(t, newLauncher(t), launch.Spec{})
+	must(t, v.Expect("up"))
+	v.SetPhase(launch.Running)
+	must(t, v.Tell("fork"))
+	exit, err := v.Gone()
+	must(t, err)
+	b := exit.Breach
+	if b == nil || b.Nr != unix.SYS_GETPPID || b.TID == v.PID() {
+		t.Fatalf("breach %+v of worker %d", b, v.PID())
+	}
+	waitGone(t, b.TID)
+}
+
 func waitGone(t *testing.T, pid int) {
 	t.Helper()
 	for deadline := time.Now().Add(2 * time.Second); unix.Kill(pid, 0) == nil; {
@@ -67,6 +83,7 @@ func waitGone(t *testing.T, pid int) {
 			return // dead, and not ours to reap
 		}
 		if time.Now().After(deadline) {
+			_ = unix.Kill(pid, unix.SIGKILL)
 			t.Fatalf("process %d still lives", pid)
 		}
 		time.Sleep(time.Millisecond)
@@ -159,5 +176,25 @@ func TestExitStatus(t *testing.T) {
 	must(t, err)
 	if !exit.Status.Exited() || exit.Status.ExitStatus() != 7 || exit.Breach != nil {
 		t.Errorf("exit %+v, want code 7", exit)
+	}
+}
+
+func TestIsLaunchExec(t *testing.T) {
+	const nr, garbage = unix.SYS_EXECVEAT, 0xdead << 32
+	for _, c := range []struct {
+		nr   int32
+		args [6]uint64
+		want bool
+	}{
+		{nr, [6]uint64{1000, 1, 2, 3, unix.AT_EMPTY_PATH, 5}, true},
+		{nr, [6]uint64{garbage | 1000, 1, 2, 3, garbage | unix.AT_EMPTY_PATH}, true}, // the kernel takes the low words
+		{nr, [6]uint64{1001, 1, 2, 3, unix.AT_EMPTY_PATH}, false},
+		{nr, [6]uint64{1000, 1, 2, 3, 0}, false},
+		{nr, [6]uint64{1000, 1, 2, 3, unix.AT_EMPTY_PATH | unix.AT_SYMLINK_NOFOLLOW}, false},
+		{unix.SYS_EXECVE, [6]uint64{1000, 1, 2, 3, unix.AT_EMPTY_PATH}, false},
+	} {
+		if got := launch.IsLaunchExec(c.nr, c.args); got != c.want {
+			t.Errorf("call %d%v: %v", c.nr, c.args, got)
+		}
 	}
 }

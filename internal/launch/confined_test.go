@@ -16,7 +16,9 @@ import (
 func TestStartShowsConfinement(t *testing.T) {
 	testenv.NeedRoot(t)
 	must(t, launch.Probe())
-	v := start(t, newLauncher(t), launch.Spec{OpenFiles: 32, Tasks: 24, Data: 96 << 20, FileSize: 1 << 20})
+	// Tasks are counted per user: an id that no other test uses.
+	uid := uint32(63000 + os.Getpid()%1000)
+	v := start(t, newLauncher(t), launch.Spec{UID: uid, GID: launchtest.GID, OpenFiles: 32, Tasks: 24, Data: 96 << 20, FileSize: 1 << 20})
 	must(t, v.Expect("up"))
 	if v.Phase() != launch.Starting {
 		t.Errorf("phase %v", v.Phase())
@@ -27,7 +29,7 @@ func TestStartShowsConfinement(t *testing.T) {
 	for _, line := range []string{
 		"Seccomp:\t2", "NoNewPrivs:\t1", "Groups:\t ",
 		"CapInh:\t0000000000000000", "CapPrm:\t0000000000000000", "CapEff:\t0000000000000000", "CapBnd:\t0000000000000000",
-		fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d", launchtest.UID),
+		fmt.Sprintf("Uid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d", uid),
 		fmt.Sprintf("Gid:\t%[1]d\t%[1]d\t%[1]d\t%[1]d", launchtest.GID),
 	} {
 		if !strings.Contains("\n"+string(text), "\n"+line+"\n") {
@@ -45,6 +47,12 @@ func TestStartShowsConfinement(t *testing.T) {
 				t.Errorf("%s: %s, want %s", name, rest, want)
 			}
 		}
+	}
+	stat, err := os.ReadFile(proc + "stat")
+	must(t, err)
+	_, rest, _ := strings.Cut(string(stat), ") ")
+	if session := strings.Fields(rest)[3]; session != fmt.Sprint(v.PID()) {
+		t.Errorf("session %s, want its own", session)
 	}
 	environ, err := os.ReadFile(proc + "environ")
 	must(t, err)
@@ -109,6 +117,25 @@ func TestStartOwnNamespaces(t *testing.T) {
 			t.Errorf("%s namespace: worker %s, supervisor %s", name, theirs, ours)
 		}
 	}
+}
+
+// What only the worker itself can see.
+func TestStartProcessFlags(t *testing.T) {
+	testenv.NeedRoot(t)
+	v := start(t, newLauncher(t), launch.Spec{})
+	must(t, v.Expect("up"))
+	for _, answer := range []string{"securebits=239", "death-signal=9"} {
+		word, _, _ := strings.Cut(answer, "=")
+		must(t, v.Tell(word))
+		must(t, v.Expect(answer))
+	}
+	if _, err := unix.PrctlRetInt(unix.PR_GET_MDWE, 0, 0, 0, 0); err != nil {
+		testenv.Need(t, "PR_SET_MDWE (Linux 6.3)", err)
+	}
+	must(t, v.Tell("mdwe"))
+	must(t, v.Expect("mdwe=1"))
+	must(t, v.Tell("map-wx"))
+	must(t, v.Expect("map-wx=13")) // EACCES
 }
 
 func TestStartStdout(t *testing.T) {

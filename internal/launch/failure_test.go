@@ -28,11 +28,14 @@ func TestStartFailsInWords(t *testing.T) {
 	notELF, err := os.Open(text)
 	must(t, err)
 	defer notELF.Close()
+	// The stage could not even say that its exec failed.
+	onlyExit := launchtest.Assemble(bpf.RetConstant{Val: 0x7fc00000})
 	for name, c := range map[string]struct {
 		spec launch.Spec
 		want []string
 	}{
 		"not ELF":         {launch.Spec{Exe: notELF}, []string{"step exec", "execveat", "exec format error"}},
+		"other call":      {launch.Spec{Exe: notELF, Filter: onlyExit}, []string{"a call that the filter does not admit", "while launching"}},
 		"broken filter":   {launch.Spec{Filter: []byte("1234567")}, []string{"step exec", "filter of 7 bytes"}},
 		"rejected filter": {launch.Spec{Filter: make([]byte, 64)}, []string{"step exec", "seccomp", "invalid argument"}},
 		"exec allowed":    {launch.Spec{Filter: launchtest.Filter(unix.SYS_EXECVEAT)}, []string{"no notice of the exec"}},

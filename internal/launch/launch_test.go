@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"syscall"
 	"testing"
 
 	"sallyport/internal/launch"
@@ -30,7 +31,12 @@ func run(m *testing.M) int {
 		return m.Run()
 	}
 	if os.Geteuid() == 0 {
-		var err error
+		// A supervisor with groups, so that a worker's lack of them shows.
+		err := syscall.Setgroups([]int{4, 5})
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
 		built, err = launchtest.Build()
 		defer os.RemoveAll(built.Dir)
 		if err != nil {

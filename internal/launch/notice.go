@@ -30,10 +30,13 @@ func (p *Process) receive() {
 
 // judge answers a notice, or makes it a breach. The caller holds mu.
 func (p *Process) judge(n sys.SeccompNotice) error {
-	if p.phase == Launching && p.notice != nil {
+	if p.phase == Launching {
 		p.readReport() // perhaps the image is the plugin's by now
 	}
 	if p.phase == Launching {
+		if p.report < 0 {
+			return nil // an image that no notice announced: readReport has killed it
+		}
 		return p.judgeLaunching(n)
 	}
 	var v Verdict
