@@ -49,7 +49,9 @@ func parseSize(s string) (uint64, fault) {
 		return n * scale, fault{}
 	}
 	f := fault{fmt.Sprintf("%q is not a size", s), "", `write a whole number with its unit, B, KiB, MiB or GiB, as in "64KiB"`}
-	if err == nil && unit != "" && strings.ContainsRune("KkMmGg", rune(unit[0])) {
+	if known {
+		f.why = "no machine has as much"
+	} else if err == nil && strings.ContainsRune("KkMmGg", rune(unit[0])) {
 		f.why = "sizes count in steps of 1024, and the unit says so"
 		f.fix = fmt.Sprintf("did you mean \"%s%ciB\"?", digits, strings.ToUpper(unit)[0])
 	}

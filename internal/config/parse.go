@@ -13,7 +13,7 @@ import (
 const (
 	maxFile  = 256 << 10 // bytes; a worker and its devices take about 300
 	maxDepth = 32        // brackets within brackets; the example has 4
-	maxSigns = 64        // of "?" and "!" in a row of the parser's recursion
+	maxSigns = 64        // "-", "!" and "?" in one value: the parser calls itself for each
 )
 
 // Rules is what a caller knows and this package does not. The zero value checks
@@ -83,7 +83,7 @@ func (r *reader) bounded() bool {
 			depth = max(0, depth-1)
 		case hclsyntax.TokenBang, hclsyntax.TokenQuestion, hclsyntax.TokenMinus:
 			signs++
-		case hclsyntax.TokenNewline:
+		case hclsyntax.TokenEqual: // not a newline: within brackets the parser skips it
 			signs = 0
 		}
 		if depth > maxDepth || signs > maxSigns {

@@ -78,6 +78,7 @@ worker "off" {
   }
   restart {
     give_up = "2 in 1h"
+    backoff = "1s..2s"
   }
 }
 worker "last" {
@@ -93,7 +94,9 @@ defaults {
     open_files = 17
   }
   restart {
-    when = "never"
+    when    = "never"
+    give_up = "9 in 9h"
+    backoff = "3s..4s"
   }
 }
 `))
@@ -110,10 +113,10 @@ defaults {
 	if got, want := off.Limits, (config.Limits{Memory: 64 << 20, Tasks: 99, OpenFiles: 17}); got != want {
 		t.Errorf("limits %+v, want %+v", got, want)
 	}
-	if got, want := off.Restart, (config.Restart{When: "never", BackoffMin: 200 * time.Millisecond, BackoffMax: 30 * time.Second, GiveUp: 2, GiveUpWithin: time.Hour}); got != want {
+	if got, want := off.Restart, (config.Restart{When: "never", BackoffMin: time.Second, BackoffMax: 2 * time.Second, GiveUp: 2, GiveUpWithin: time.Hour}); got != want {
 		t.Errorf("restart %+v, want %+v", got, want)
 	}
-	if last.ReadyWithin != time.Second || last.Heartbeat != time.Minute || last.Proof != 1 || last.Limits.Tasks != 7 || last.Pos.Line != 17 {
+	if last.ReadyWithin != time.Second || last.Heartbeat != time.Minute || last.Proof != 1 || last.Limits.Tasks != 7 || last.Restart.BackoffMax != 4*time.Second || last.Pos.Line != 18 {
 		t.Errorf("last %+v", last)
 	}
 }
@@ -168,6 +171,7 @@ func TestParseIsBounded(t *testing.T) {
 		"parentheses":    "x = " + strings.Repeat("(", 200000),
 		"templates":      "x = " + strings.Repeat(`"${`, 50000),
 		"signs":          "x = " + strings.Repeat("-", 200000) + "1",
+		"sign a line":    "x = (\n" + strings.Repeat("-\n", 100000) + "1)",
 		"exclamations":   "x = " + strings.Repeat("!", 200000) + "true",
 		"conditions":     "x = " + strings.Repeat("1?1:", 60000) + "1",
 		"sum":            "x = 1" + strings.Repeat("+1", 100000),
@@ -190,6 +194,9 @@ func TestParseIsBounded(t *testing.T) {
 		var problems config.Problems
 		if !errors.As(err, &problems) || len(problems) == 0 || len(problems) > 100 {
 			t.Errorf("%s: %d problems, %v", name, len(problems), err == nil)
+		}
+		if name == "10 MB" && !strings.Contains(err.Error(), "the file has 10485760 bytes") {
+			t.Errorf("%s: %v", name, err)
 		}
 		if took := time.Since(begin); took > 5*time.Second {
 			t.Errorf("%s took %s", name, took)

@@ -118,8 +118,8 @@ func sizeIn(least, most uint64, why string) valueType {
 }
 
 func sizeText(n uint64) string {
-	for shift, unit := range map[int]string{30: "GiB", 20: "MiB", 10: "KiB"} {
-		if n>>shift > 0 && n>>shift < 1024 && n%(1<<shift) == 0 {
+	for i, unit := range []string{"GiB", "MiB", "KiB"} {
+		if shift := 30 - 10*i; n >= 1<<shift && n%(1<<shift) == 0 {
 			return fmt.Sprintf("%d%s", n>>shift, unit)
 		}
 	}

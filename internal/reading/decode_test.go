@@ -31,6 +31,8 @@ func TestDecodeValue(t *testing.T) {
 		{"field:0", "4.000          \n", 4},
 		{"key:MemAvailable", meminfo, 12345678},
 		{"key:MemFree", meminfo, 1000},
+		{"key:Mem", "MemFree 5\nMem-x: 6\nMem:7\n", 7},
+		{"key:Mem", "Memo 5\nMem\t7\n", 7},
 		{"key:nr_free_pages", "nr_free_pages 42\n", 42},
 		{"psi:some.avg10", psi, 4.53},
 		{"psi:full.avg10", psi, 0.25},
