@@ -8,38 +8,45 @@ import (
 )
 
 const (
-	tickEvery  = 100 * time.Millisecond // alerts not confirmed are looked at this often
+	tickEvery  = 100 * time.Millisecond // alerts that are not confirmed are looked at this often
 	countEvery = 5                      // ticks
 	aliveEvery = 20                     // ticks: 2 s, against a heartbeat of 10 s
 )
 
-// counted names one row of the counts.
-type counted struct {
+// row names one row of the counts.
+type row struct {
 	peer   uint32
 	role   uint8
 	urgent bool
 	epoch  uint32
 }
 
-// beat resends alerts, says ALIVE, and reports the counts that changed, until
-// ctx ends. An error means that the channel is gone.
+// beat sends alerts again, says ALIVE, and reports the counts that changed,
+// from READY until ctx ends; then it gives the account of the worker's whole
+// life. An error means that the channel is gone.
 func (w *Worker) beat(ctx context.Context) error {
-	said := map[counted]lane.Count{}
-	tick := time.NewTicker(tickEvery)
+	said := map[row]lane.Count{}
+	step := 1
+	if w.sender == nil {
+		step = countEvery // nothing to send again: fewer wake-ups
+	}
+	tick := time.NewTicker(time.Duration(step) * tickEvery)
 	defer tick.Stop()
-	for n := 1; ; n++ {
+	for n := 0; ; {
 		select {
 		case <-ctx.Done():
-			// The account of the worker's whole life, after its last word.
-			if w.sender != nil {
-				w.sender.Tick()
+			if !w.open.Load() {
+				return nil
 			}
-			return w.count(map[counted]lane.Count{})
+			w.resend()
+			return w.count(map[row]lane.Count{})
 		case <-tick.C:
 		}
-		if w.sender != nil {
-			w.sender.Tick()
+		if !w.open.Load() {
+			continue
 		}
+		n += step
+		w.resend()
 		if n%countEvery == 0 {
 			if err := w.count(said); err != nil {
 				return err
@@ -53,8 +60,14 @@ func (w *Worker) beat(ctx context.Context) error {
 	}
 }
 
+func (w *Worker) resend() {
+	if w.sender != nil {
+		w.sender.Tick()
+	}
+}
+
 // count sends every row that differs from what was said of it before.
-func (w *Worker) count(said map[counted]lane.Count) error {
+func (w *Worker) count(said map[row]lane.Count) error {
 	var rows []lane.Count
 	if w.sender != nil {
 		rows = w.sender.Counts()
@@ -63,7 +76,7 @@ func (w *Worker) count(said map[counted]lane.Count) error {
 		rows = append(rows, r.Counts()...)
 	}
 	for _, c := range rows {
-		key := counted{c.Peer, c.Role, c.Urgent, c.Epoch}
+		key := row{c.Peer, c.Role, c.Urgent, c.Epoch}
 		if said[key] == c {
 			continue
 		}

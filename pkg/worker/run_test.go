@@ -235,8 +235,16 @@ func TestReadyReportsSettings(t *testing.T) {
 }
 
 func TestAliveIsSaid(t *testing.T) {
-	s := begin(t, func(ctx context.Context, w *worker.Worker) error { <-ctx.Done(); return nil })
+	s := begin(t, func(ctx context.Context, w *worker.Worker) error {
+		return w.Every(ctx, time.Hour, func() error { return nil })
+	})
 	s.Start(lane.Start{})
+	if m := <-s.Heard; m.Kind != lane.MsgReady {
+		t.Errorf("message of kind %d before READY", m.Kind)
+	}
+	if err := s.Conn.Ping(); err != nil {
+		t.Fatal(err)
+	}
 	s.Expect(lane.MsgAlive)
 	s.Stop()
 	if err := s.End(); err != nil {

@@ -53,7 +53,11 @@ func (w *Worker) ready() error {
 	}
 	// The supervisor opens the lanes by IPC_SET and only then acknowledges; a
 	// message sent before that would be refused by the kernel.
-	return fail("ready", "", w.await(w.ctx, func() bool { return w.peer.Acked() >= seq }))
+	if err := w.await(w.ctx, func() bool { return w.peer.Acked() >= seq }); err != nil {
+		return fail("ready", "", err)
+	}
+	w.open.Store(true)
+	return nil
 }
 
 // Every calls fn now and then each d, until ctx ends, and returns nil then; an

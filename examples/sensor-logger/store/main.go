@@ -16,18 +16,14 @@ import (
 func main() { worker.Run(store) }
 
 func store(ctx context.Context, w *worker.Worker) error {
-	day := today()
+	day := days{today: dayOf(time.Now()), next: func() error { return w.Next("data") }}
 	var lines []byte
 	for batch, err := range w.Batches(ctx, w.Duration("batch", 2*time.Second)) {
 		if err != nil {
 			return err
 		}
-		if now := today(); now != day {
-			if err := w.Next("data"); err != nil {
-				w.Logf("%v; writing on in the file of %s", err, day)
-			} else {
-				day = now
-			}
+		if err := day.turn(time.Now()); err != nil {
+			w.Logf("%v; writing on in the file of %s", err, day.today)
 		}
 		lines = lines[:0]
 		for _, item := range batch {
@@ -41,6 +37,3 @@ func store(ctx context.Context, w *worker.Worker) error {
 	}
 	return nil
 }
-
-// today is the day in UTC, which is what day files are named by.
-func today() string { return time.Now().UTC().Format(time.DateOnly) }
