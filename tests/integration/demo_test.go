@@ -156,19 +156,27 @@ func (d *demo) over() bool {
 	}
 }
 
-// finish waits for the end and returns the summary, which must be the last line.
+// finish waits for the end of a healthy demo and returns its summary.
 func (d *demo) finish(within time.Duration) event {
+	d.t.Helper()
+	last := d.last(within)
+	if d.err != nil {
+		d.t.Errorf("the demo ended with %v", d.err)
+	}
+	return last
+}
+
+// last waits for the end, healthy or not, and returns the summary, which must
+// be the last line.
+func (d *demo) last(within time.Duration) event {
 	d.t.Helper()
 	select {
 	case <-d.ended:
 	case <-time.After(within):
 		d.t.Fatalf("the demo still runs after %v", within)
 	}
-	if d.err != nil {
-		d.t.Fatalf("the demo ended with %v", d.err)
-	}
 	if len(d.events) == 0 {
-		d.t.Fatal("the demo printed nothing")
+		d.t.Fatalf("the demo printed nothing, and ended with %v", d.err)
 	}
 	last := d.events[len(d.events)-1]
 	if last.Event != "summary" {
