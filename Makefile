@@ -48,6 +48,11 @@ test: build ## set up, build, and run every test that this machine can run
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
 	@tools/container.sh prepare
+	@umask 022 && mkdir -p build/integration/fault/workers && \
+	CGO_ENABLED=0 $(BUILD) -o build/integration/ ./tests/integration/hostile && \
+	CGO_ENABLED=1 $(BUILD) -tags fault -o build/integration/fault/supervisor ./cmd/supervisor && \
+	CGO_ENABLED=0 $(BUILD) -tags fault -o build/integration/fault/ ./cmd/sallyport ./cmd/worker && \
+	CGO_ENABLED=0 $(BUILD) -tags fault -o build/integration/fault/workers/ $(WORKERS:%=./examples/sensor-logger/%)
 	@CGO_ENABLED=0 $(GO) run ./internal/testsum/cmd -required tests/integration/required.txt -- \
 		$(GO) test -json -count=1 -vet=off -timeout=300s -tags integration \
 		-exec "'$(CURDIR)/tools/container.sh' run" ./tests/integration

@@ -116,7 +116,7 @@ run() {
 	# shellcheck disable=SC2064
 	trap "${line%% *} rm -f $name >/dev/null 2>&1 || true" INT TERM HUP QUIT
 	# shellcheck disable=SC2016,SC2086
-	tar -c --owner=0 --group=0 --mode=go-w -C "$top" bin tests/integration \
+	tar -c --owner=0 --group=0 --mode=go-w -C "$top" bin build/integration tests/integration \
 		-C "$(dirname "$test")" --transform "s,^$(basename "$test")\$,integration.test," "$(basename "$test")" |
 		$line --rm -i --name "$name" -e CI "$image" /bin/sh -c '
 			umask 022

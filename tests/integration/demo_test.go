@@ -56,7 +56,8 @@ type summary struct {
 	LeakedQueues *int `json:"leaked_queues"`
 }
 
-// demo is a running `sallyport demo --json`.
+// demo is a running `sallyport demo --json`, or another command that prints
+// events.
 type demo struct {
 	t      *testing.T
 	cmd    *exec.Cmd
@@ -72,12 +73,26 @@ type demo struct {
 // test if it still runs.
 func startDemo(t *testing.T, args ...string) *demo {
 	t.Helper()
-	bin, err := filepath.Abs("../../bin/sallyport")
+	return follow(t, exec.Command(built(t, "bin/sallyport"), append([]string{"demo", "--json"}, args...)...))
+}
+
+// built is the absolute path of a file that make built.
+func built(t *testing.T, name string) string {
+	t.Helper()
+	file, err := filepath.Abs(filepath.Join("../..", name))
 	if err != nil {
 		t.Fatal(err)
 	}
-	d := &demo{t: t, ended: make(chan struct{})}
-	d.cmd = exec.Command(bin, append([]string{"demo", "--json"}, args...)...)
+	if _, err := os.Stat(file); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// follow starts a command that prints events.
+func follow(t *testing.T, cmd *exec.Cmd) *demo {
+	t.Helper()
+	d := &demo{t: t, cmd: cmd, ended: make(chan struct{})}
 	d.cmd.Dir = t.TempDir()
 	d.cmd.Stderr = &d.stderr
 	out, err := d.cmd.StdoutPipe()
@@ -141,19 +156,27 @@ func (d *demo) over() bool {
 	}
 }
 
-// finish waits for the end and returns the summary, which must be the last line.
+// finish waits for the end of a healthy demo and returns its summary.
 func (d *demo) finish(within time.Duration) event {
+	d.t.Helper()
+	last := d.last(within)
+	if d.err != nil {
+		d.t.Errorf("the demo ended with %v", d.err)
+	}
+	return last
+}
+
+// last waits for the end, healthy or not, and returns the summary, which must
+// be the last line.
+func (d *demo) last(within time.Duration) event {
 	d.t.Helper()
 	select {
 	case <-d.ended:
 	case <-time.After(within):
 		d.t.Fatalf("the demo still runs after %v", within)
 	}
-	if d.err != nil {
-		d.t.Fatalf("the demo ended with %v", d.err)
-	}
 	if len(d.events) == 0 {
-		d.t.Fatal("the demo printed nothing")
+		d.t.Fatalf("the demo printed nothing, and ended with %v", d.err)
 	}
 	last := d.events[len(d.events)-1]
 	if last.Event != "summary" {
