@@ -44,7 +44,7 @@ func TestParseExample(t *testing.T) {
 	}
 	wantQueue := config.Queue{Name: "readings", Isolation: "per-worker",
 		Urgent:  config.Lane{Bands: map[string]uint16{"alert": 1, "warning": 2}, Bytes: 8192},
-		Routine: config.Lane{Bands: map[string]uint16{"event": 5, "reading": 9}, Bytes: 8192, Full: "drop-new"}}
+		Routine: config.Lane{Bands: map[string]uint16{"event": 5, "reading": 9}, Bytes: 16384, Full: "drop-new"}}
 	if !cmp.Equal(c.Queues, []config.Queue{wantQueue}, noPos) {
 		t.Errorf("queue: %s", cmp.Diff([]config.Queue{wantQueue}, c.Queues, noPos))
 	}
