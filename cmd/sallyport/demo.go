@@ -54,7 +54,7 @@ type demo struct {
 
 	show    shower
 	client  control.Client
-	summary bool // the supervisor's own was printed
+	summary *control.Summary // the supervisor's own, once it was printed
 }
 
 func (d *demo) run(ctx context.Context) (err error) {
@@ -89,16 +89,21 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	err = d.follow(ctx, parent, events)
 	code := parent.stop()
-	if !d.summary {
+	if d.summary == nil {
 		d.print(mustEncode(d.show.missingSummary()))
 	}
 	if !d.json {
 		fmt.Fprintf(d.out, "\nThe readings are in %s\n", files.data)
 	}
-	if err == nil && code != 0 {
-		err = exit{exitFailed, fmt.Sprintf("the supervisor ended by itself (exit %d); its log is above", code)}
+	switch {
+	case err != nil:
+		return err
+	case code != 0:
+		return exit{exitFailed, fmt.Sprintf("the supervisor ended by itself (exit %d); its log is above", code)}
+	case d.summary != nil && (d.summary.LeakedFDs != 0 || d.summary.LeakedQueues != 0):
+		return exit{exitFailed, "the supervisor left something open; the summary has the figures, its log the names"}
 	}
-	return err
+	return nil
 }
 
 func (d *demo) introduce(files demoFiles) {
@@ -173,8 +178,8 @@ func (d *demo) follow(ctx context.Context, parent *parent, events <-chan []byte)
 
 func (d *demo) print(line []byte) {
 	at, e, err := control.Decode(line)
-	if _, ok := e.(control.Summary); ok {
-		d.summary = true
+	if sum, ok := e.(control.Summary); ok {
+		d.summary = &sum
 	}
 	switch {
 	case d.json:

@@ -270,7 +270,7 @@ func exitWords(status unix.WaitStatus) string {
 	case status.Exited():
 		return "exit " + strconv.Itoa(status.ExitStatus())
 	case status.Signaled() && status.Signal() == unix.SIGSYS:
-		return "killed by the filter: a call that no phase admits"
+		return "killed by the filter: a call of the never-list (ptrace, bpf, mount and the like) or of a foreign architecture; the kernel does not say which"
 	case status.Signaled():
 		return "killed by " + unix.SignalName(status.Signal())
 	}

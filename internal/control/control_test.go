@@ -166,6 +166,26 @@ func TestSlowFollowerLosesOnlyItsOwn(t *testing.T) {
 	}
 }
 
+// TestNewFollowerLearnsOfTheStarts: what happened just before it came, without
+// the readings.
+func TestNewFollowerLearnsOfTheStarts(t *testing.T) {
+	hub := &control.Hub{}
+	for range 100 {
+		hub.Publish(control.Exited{})
+	}
+	hub.Publish(control.Ready{Worker: "a"})
+	hub.Publish(control.Reading{})
+	sub := hub.Subscribe()
+	hub.Close()
+	var got []string
+	for line := range sub.Lines() {
+		got = append(got, string(line))
+	}
+	if len(got) != 32 || !strings.Contains(got[31], `"event":"ready","worker":"a"`) {
+		t.Errorf("%d events, the last %q", len(got), got[len(got)-1])
+	}
+}
+
 func TestStaleSocketIsReplacedAndALiveOneIsNot(t *testing.T) {
 	client, _ := serve(t, &control.Hub{})
 	if _, err := control.Listen(client.Path, nil, &control.Hub{}, hclog.NewNullLogger()); err == nil || !strings.Contains(err.Error(), "another supervisor") {

@@ -9,11 +9,16 @@ import (
 // sensor logger's demo.
 const backlog = 1024
 
+// memory is how many events a new follower is told of that came before it:
+// enough for the starts of the workers of one configuration.
+const memory = 32
+
 // Hub gives every subscriber each event, in order. Publishing never blocks.
 // The zero value is ready to use.
 type Hub struct {
 	mu     sync.Mutex
 	subs   map[*Subscription]struct{}
+	recent [][]byte // the last events that are no readings
 	closed bool
 }
 
@@ -32,6 +37,10 @@ func (h *Hub) Publish(e Event) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	if _, routine := e.(Reading); !routine {
+		h.recent = append(h.recent, line)
+		h.recent = h.recent[max(0, len(h.recent)-memory):]
+	}
 	for s := range h.subs {
 		s.put(line)
 	}
@@ -55,7 +64,8 @@ func (s *Subscription) put(line []byte) {
 	}
 }
 
-// Subscribe starts a queue; Lines is closed after Cancel or Close.
+// Subscribe starts a queue with the last events that are no readings; Lines is
+// closed after Cancel or Close.
 func (h *Hub) Subscribe() *Subscription {
 	s := &Subscription{hub: h, lines: make(chan []byte, backlog)}
 	h.mu.Lock()
@@ -68,6 +78,9 @@ func (h *Hub) Subscribe() *Subscription {
 		h.subs = make(map[*Subscription]struct{})
 	}
 	h.subs[s] = struct{}{}
+	for _, line := range h.recent {
+		s.lines <- line // memory is less than backlog
+	}
 	return s
 }
 

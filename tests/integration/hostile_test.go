@@ -58,10 +58,10 @@ func TestHostileWorkerIsEndedAndNamed(t *testing.T) {
 		{"execveat-fd", "execveat", ""},
 		{"openat", "openat", ""},
 		{"socket", "socket", ""},
-		{"kill-parent", "kill", ""},
+		{"kill-init", "kill", ""},
 		{"death-signal", "prctl", ""},
 		{"fork", "clone", ""},
-		{"ptrace", "", "ptrace"}, // on the never-list: no notice, the kernel kills
+		{"ptrace", "", "killed by the filter"}, // on the never-list: no notice, and the kernel does not say which
 		{"rubbish", "", "protocol fault"},
 		{"huge", "", "protocol fault"},
 	} {

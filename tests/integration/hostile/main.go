@@ -36,15 +36,18 @@ var tricks = map[string]func(*worker.Worker) error{
 		_, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 		return err
 	},
-	"kill-parent": func(*worker.Worker) error { return unix.Kill(unix.Getppid(), unix.SIGKILL) },
+	"kill-init": func(*worker.Worker) error { return unix.Kill(1, unix.SIGKILL) },
 	"death-signal": func(*worker.Worker) error {
 		return unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0)
 	},
 	"fork": func(*worker.Worker) error {
-		_, err := os.StartProcess("/bin/true", nil, &os.ProcAttr{})
-		return err
+		pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+		if pid == 0 {
+			os.Exit(0)
+		}
+		return errno
 	},
-	"ptrace":     func(*worker.Worker) error { return unix.PtraceAttach(unix.Getppid()) },
+	"ptrace":     func(*worker.Worker) error { return unix.PtraceAttach(1) },
 	"rubbish":    func(*worker.Worker) error { return say([]byte("this is no frame at all, not even nearly"), nil) },
 	"huge":       func(*worker.Worker) error { return say(make([]byte, 4096), nil) },
 	"descriptor": func(*worker.Worker) error { return say([]byte{1}, unix.UnixRights(0)) },
