@@ -1,6 +1,9 @@
 package seccomp
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 // Phase is how far a worker has come; it decides what becomes of a notice.
 type Phase uint8
@@ -99,13 +102,19 @@ func (b *Bound) verdict(nr uint32, args *[6]uint64) (FilterVerdict, *boundRule) 
 		return FilterKill, nil
 	}
 	action, r := decide(b.filter[nr], args)
-	switch action {
-	case Allow:
+	switch {
+	case action == Allow:
 		return FilterAllow, r
-	case Errno:
+	case action == Errno && !conditional(b.filter[nr]):
 		return FilterErrno(r.errno), r
 	}
 	return FilterNotify, nil
+}
+
+// conditional reports whether the rules for a call admit anything. What they
+// refuse beside it is a notice, see Rules.
+func conditional(rules []*boundRule) bool {
+	return slices.ContainsFunc(rules, func(r *boundRule) bool { return len(r.admits) > 0 })
 }
 
 // decide asks the rules for one call: those that admit come before those that
@@ -135,11 +144,13 @@ func (b *Bound) Decide(ph Phase, nr uint32, args [6]uint64) Decision {
 	case verdict == FilterKill:
 		return Decision{Action: Kill}
 	case r != nil:
-		d := r.decision(Allow)
-		if d.Errno, _ = verdict.Errno(); d.Errno != 0 {
-			d.Action = Errno
+		if _, refused := verdict.Errno(); refused {
+			return r.refusal()
 		}
-		return d
+		return r.decision(Allow)
+	}
+	if action, r := decide(b.filter[nr], &args); action == Errno {
+		return r.refusal()
 	}
 	switch ph {
 	case Launching:
@@ -152,9 +163,7 @@ func (b *Bound) Decide(ph Phase, nr uint32, args [6]uint64) Decision {
 		case Allow:
 			return r.decision(Continue)
 		case Errno:
-			d := r.decision(Errno)
-			d.Errno = r.errno
-			return d
+			return r.refusal()
 		}
 	}
 	return b.breach(nr)
@@ -164,6 +173,12 @@ const atEmptyPath = 0x1000
 
 func (r *boundRule) decision(a Action) Decision {
 	return Decision{Action: a, Profile: r.profile, Line: r.pos.Line, Rule: r.text}
+}
+
+func (r *boundRule) refusal() Decision {
+	d := r.decision(Errno)
+	d.Errno = r.errno
+	return d
 }
 
 // breach names the line that comes nearest: one for the call whose condition

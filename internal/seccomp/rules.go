@@ -23,8 +23,10 @@ type FilterRule struct {
 }
 
 // Rules is what a compiler has to translate, ordered by call number. Everything
-// that they do not name is to be a notice.
-func (b *Bound) Rules() ([]FilterRule, error) {
+// that they do not name is to be a notice; so is a call that a condition does not
+// admit, also where the profile then wants an errno, which the parent answers:
+// the complement of a condition is too large for a filter.
+func (b *Bound) Rules() []FilterRule {
 	var out []FilterRule
 	for _, nr := range slices.Sorted(maps.Keys(b.never)) {
 		out = append(out, FilterRule{Call: CallName(b.Arch, nr), Nr: nr, Verdict: FilterKill})
@@ -39,23 +41,16 @@ func (b *Bound) Rules() ([]FilterRule, error) {
 			}
 		}
 		if slices.ContainsFunc(admits, func(c clause) bool { return len(c) == 0 }) {
-			admits, refusing = []clause{nil}, nil
+			admits = []clause{nil}
 		}
 		for _, c := range distinct(admits) {
 			out = append(out, filterRule(b.Arch, nr, FilterAllow, c))
 		}
-		if refusing == nil {
-			continue
-		}
-		rest, err := complement(refusing.rule, admits)
-		if err != nil {
-			return nil, err
-		}
-		for _, c := range rest {
-			out = append(out, filterRule(b.Arch, nr, FilterErrno(refusing.errno), c))
+		if refusing != nil && len(admits) == 0 {
+			out = append(out, filterRule(b.Arch, nr, FilterErrno(refusing.errno), nil))
 		}
 	}
-	return out, nil
+	return out
 }
 
 func filterRule(a Arch, nr uint32, v FilterVerdict, c clause) FilterRule {
@@ -77,43 +72,6 @@ func distinct(all []clause) []clause {
 		if k := fmt.Sprint(c); !seen[k] {
 			seen[k] = true
 			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// complement is what none of the clauses matches, in clauses that exclude each
-// other.
-func complement(r *rule, taken []clause) ([]clause, error) {
-	rest := []clause{nil}
-	for _, t := range taken {
-		var next []clause
-		for _, c := range rest {
-			next = append(next, subtract(c, t)...)
-		}
-		if rest = next; len(rest) > maxAlternatives {
-			return nil, tooWide(r)
-		}
-	}
-	return rest, nil
-}
-
-// subtract is what c matches and taken does not: one clause for each bit that
-// taken fixes and c does not, equal to taken before it and different in it.
-func subtract(c, taken clause) []clause {
-	if _, overlap := merge(c, taken); !overlap {
-		return []clause{c}
-	}
-	var out []clause
-	same := c
-	for _, t := range taken {
-		for bit := uint64(1); bit != 0; bit <<= 1 {
-			if t.mask&bit == 0 || slices.ContainsFunc(same, func(o atom) bool { return o.arg == t.arg && o.mask&bit != 0 }) {
-				continue
-			}
-			other, _ := merge(same, clause{{t.arg, bit, ^t.value & bit}})
-			out = append(out, other)
-			same, _ = merge(same, clause{{t.arg, bit, t.value & bit}})
 		}
 	}
 	return out

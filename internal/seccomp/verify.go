@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+
+	"golang.org/x/net/bpf"
 )
 
 // maxPoints bounds a verification; a profile that needs more is too wide.
@@ -64,7 +66,7 @@ func verify(b *Bound, p *Program) (int, error) {
 	if err != nil {
 		return 0, fmt.Errorf("profile %s on %s: %w", b.Profile.Name, b.Arch, err)
 	}
-	v := &verifier{bound: b, machine: m}
+	v := &verifier{bound: b, machine: m, code: code}
 	outer := walk(code, nil)
 	archs, err := points(append(outer[wordArch], test{mask: ^uint32(0), k: b.Arch.Audit()}))
 	if err != nil {
@@ -76,11 +78,7 @@ func verify(b *Bound, p *Program) (int, error) {
 	}
 	for _, arch := range archs {
 		for _, nr := range numbers {
-			tests := walk(code, known{wordNr: nr, wordArch: arch})
-			if arch == b.Arch.Audit() {
-				b.argumentTests(nr, tests)
-			}
-			if err := v.product(&point{nr: nr, arch: arch}, tests); err != nil {
+			if err := v.call(nr, arch); err != nil {
 				return v.compared, err
 			}
 		}
@@ -131,61 +129,40 @@ func (b *Bound) argumentTests(nr uint32, tests map[int][]test) {
 type verifier struct {
 	bound    *Bound
 	machine  *machine
+	code     []bpf.RawInstruction
 	compared int
+	work     int
+	tests    map[int][]test // that program or model make of the call in hand
 }
 
-// product compares program and model on every combination of one point a class
-// for each word that is tested. Neighbours of constants are tried one word at a
-// time only: their classes are in the product already.
-func (v *verifier) product(p *point, tests map[int][]test) error {
-	words := slices.Sorted(maps.Keys(tests))
-	values := make([][]uint32, len(words))
-	total := 1
-	for i, w := range words {
-		c, err := classes(tests[w])
-		if err != nil {
-			return fmt.Errorf("%s: %w", CallName(v.bound.Arch, p.nr), err)
-		}
-		values[i] = c
-		if total *= len(c); total+v.compared > maxPoints {
-			return fmt.Errorf("profile %s on %s: %s: more than %d classes of calls: the profile is too wide", v.bound.Profile.Name, v.bound.Arch, CallName(v.bound.Arch, p.nr), maxPoints)
-		}
+// call compares program and model for one call number: on every path through
+// the two, and on the neighbours of every constant.
+func (v *verifier) call(nr, arch uint32) error {
+	v.tests = walk(v.code, known{wordNr: nr, wordArch: arch})
+	if arch == v.bound.Arch.Audit() {
+		v.bound.argumentTests(nr, v.tests)
 	}
-	at := make([]int, len(words))
-	for {
-		for i, w := range words {
-			p.set(w, values[i][at[i]])
-		}
-		if err := v.compare(p, words, values); err != nil {
-			return err
-		}
-		i := 0
-		for ; i < len(at); i++ {
-			if at[i]++; at[i] < len(values[i]) {
-				break
-			}
-			at[i] = 0
-		}
-		if i == len(at) {
-			break
-		}
+	p := point{nr: nr, arch: arch}
+	if err := v.explore(&p, 0, register{word: -1}, region{}); err != nil {
+		return err
 	}
-	return v.neighbours(p, words, tests, values)
+	return v.neighbours(&p)
 }
 
 // neighbours varies one word at a time around a point that the profile admits,
-// if it admits any.
-func (v *verifier) neighbours(p *point, words []int, tests map[int][]test, values [][]uint32) error {
+// if it admits any. Each of these is in a class that explore has tried: they are
+// a second net, should the classes be wrong.
+func (v *verifier) neighbours(p *point) error {
 	if rules := v.bound.filter[p.nr]; len(rules) > 0 && len(rules[0].admits) > 0 {
 		for _, a := range rules[0].admits[0] {
 			p.args[a.arg] = a.value
 		}
 	}
-	for _, w := range words {
+	for _, w := range slices.Sorted(maps.Keys(v.tests)) {
 		keep := p.word(w)
-		for _, value := range boundary(tests[w], nil) {
+		for _, value := range boundary(v.tests[w], nil) {
 			p.set(w, value)
-			if err := v.compare(p, words, values); err != nil {
+			if err := v.compare(p); err != nil {
 				return err
 			}
 		}
@@ -201,8 +178,10 @@ func (v *verifier) want(p *point) (FilterVerdict, *boundRule) {
 	return v.bound.verdict(p.nr, &p.args)
 }
 
-func (v *verifier) compare(p *point, words []int, values [][]uint32) error {
-	v.compared++
+func (v *verifier) compare(p *point) error {
+	if v.compared++; v.compared > maxPoints {
+		return v.tooWide(p)
+	}
 	got, err := v.machine.run(p)
 	if err != nil {
 		return err
@@ -218,23 +197,24 @@ func (v *verifier) compare(p *point, words []int, values [][]uint32) error {
 	if r != nil {
 		m.Line, m.Profile = r.pos.Line, r.profile
 	}
-	m.Argument = v.culprit(p, words, values)
+	m.Argument = v.culprit(p)
 	return m
+}
+
+func (v *verifier) tooWide(p *point) error {
+	return fmt.Errorf("profile %s on %s: %s: more than %d classes of calls: the profile is too wide", v.bound.Profile.Name, v.bound.Arch, CallName(v.bound.Arch, p.nr), maxPoints)
 }
 
 // culprit is the argument on which they part: one that, changed alone, changes
 // what both say (they compare it with different values), else one that only the
 // profile looks at (a check is missing), else one that only the program does.
-func (v *verifier) culprit(p *point, words []int, values [][]uint32) int {
+func (v *verifier) culprit(p *point) int {
 	got, _ := v.machine.run(p)
 	want, _ := v.want(p)
 	best, rank := -1, 0
-	for i, w := range words {
-		if w < wordArgs {
-			continue
-		}
+	for _, w := range slices.Sorted(maps.Keys(v.tests)) {
 		q, moved := *p, 0
-		for _, value := range values[i] {
+		for _, value := range boundary(v.tests[w], nil) {
 			q.set(w, value)
 			if other, _ := v.want(&q); other != want {
 				moved |= 2

@@ -31,10 +31,7 @@ func Compile(b *seccomp.Bound) (*seccomp.Program, error) {
 }
 
 func compile(b *seccomp.Bound) ([]byte, error) {
-	rules, err := b.Rules()
-	if err != nil {
-		return nil, err
-	}
+	rules := b.Rules()
 	filter, err := newFilter(b.Arch)
 	if err != nil {
 		return nil, err

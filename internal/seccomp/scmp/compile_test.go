@@ -212,7 +212,7 @@ func TestVerifyFindsSeededFaults(t *testing.T) {
 	}
 	t.Log("SEED=", seed)
 	rng := rand.New(rand.NewPCG(seed, 1))
-	b := text(t, seccomp.Native(), vars, "include @g\n"[:0]+"read\nclone3: return ENOSYS\nmsgsnd: arg0 in $send_queues && arg2 in $frames && arg3 == IPC_NOWAIT\nmsgrcv: arg3 == -5 && arg4 in {0, IPC_NOWAIT}\nprctl: arg1 & 0xf0 == 0x10\ntgkill: arg0 == $self_pid")
+	b := text(t, seccomp.Native(), vars, "read\nclone3: return ENOSYS\nmsgsnd: arg0 in $send_queues && arg2 in $frames && arg3 == IPC_NOWAIT\nmsgrcv: arg3 == -5 && arg4 in {0, IPC_NOWAIT}\nprctl: arg1 & 0xf0 == 0x10\ntgkill: arg0 == $self_pid")
 	good := compile(t, b)
 	found, same := 0, 0
 	for what, code := range mutants(good.BPF) {
