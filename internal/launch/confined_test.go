@@ -1,9 +1,12 @@
 package launch_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -155,5 +158,26 @@ func TestStartStdout(t *testing.T) {
 	}
 	if n, err := out.Read(buf[:]); n != 0 || err == nil {
 		t.Errorf("after the end: %d bytes, %v", n, err)
+	}
+}
+
+// Supervisors that are not as the one of the other tests.
+func TestStartUnderOtherSupervisors(t *testing.T) {
+	testenv.NeedRoot(t)
+	for name, attr := range map[string]*syscall.SysProcAttr{
+		"mounts": {Cloneflags: syscall.CLONE_NEWNS},
+		"limit":  nil,
+	} {
+		cmd, release, err := role(name, attr)
+		must(t, err)
+		cmd.Stderr = nil
+		if _, err := cmd.Output(); err != nil {
+			said := ""
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+				said = string(exit.Stderr)
+			}
+			t.Errorf("%s: %v: %s", name, err, said)
+		}
+		release()
 	}
 }
