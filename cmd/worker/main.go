@@ -1,5 +1,7 @@
-// The worker command is what runs on the unprivileged side: `worker stage`
-// turns itself into a confined worker, `worker read` is a ready-made one.
+// Command worker is what runs on the unprivileged side. `worker read` is a
+// ready-made worker, which the configuration names as command = ["worker",
+// "read"]; `worker stage` is what the supervisor starts to become a confined
+// worker, and of no use to anyone else.
 package main
 
 import (
@@ -7,18 +9,21 @@ import (
 	"os"
 
 	"sallyport/internal/launch/stage"
+	"sallyport/pkg/worker"
 )
 
 func main() {
-	if len(os.Args) < 2 {
-		fmt.Fprintln(os.Stderr, "worker: want `worker stage` or `worker read`; both are started by the supervisor")
-		os.Exit(2)
+	verb := ""
+	if len(os.Args) == 2 {
+		verb = os.Args[1]
 	}
-	switch os.Args[1] {
+	switch verb {
+	case "read":
+		worker.Run(read)
 	case "stage":
 		os.Exit(stage.Run())
 	default:
-		fmt.Fprintf(os.Stderr, "worker: no mode %q\n", os.Args[1])
+		fmt.Fprintln(os.Stderr, "usage: worker read   send every granted value; the supervisor starts it, see: sallyport demo")
 		os.Exit(2)
 	}
 }
