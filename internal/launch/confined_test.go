@@ -1,6 +1,7 @@
 package launch_test
 
 import (
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"os"
@@ -13,6 +14,7 @@ import (
 
 	"sallyport/internal/launch"
 	"sallyport/internal/launch/launchtest"
+	"sallyport/internal/seccomp/pidpin"
 	"sallyport/internal/testenv"
 )
 
@@ -179,5 +181,24 @@ func TestStartUnderOtherSupervisors(t *testing.T) {
 			t.Errorf("%s: %v: %s", name, err, said)
 		}
 		release()
+	}
+}
+
+// A filter made before the process knows the process.
+func TestStartPinsPID(t *testing.T) {
+	testenv.NeedRoot(t)
+	filter := launchtest.Own()
+	v := start(t, newLauncher(t), launch.Spec{Filter: filter})
+	must(t, v.Expect("up"))
+	must(t, v.Tell("pgid-own"))
+	must(t, v.Expect("pgid-own=0"))
+	if n, _ := v.ExecNotice(); n.Filter != sha256.Sum256(pidpin.Pin(filter, v.PID())) || n.Filter == sha256.Sum256(filter) {
+		t.Errorf("hash %x is not the loaded filter's", n.Filter)
+	}
+	must(t, v.Tell("pgid-other"))
+	exit, err := v.Gone()
+	must(t, err)
+	if exit.Breach == nil || exit.Breach.Nr != unix.SYS_GETPGID || exit.Breach.Args[0] != 1 {
+		t.Errorf("exit %+v", exit)
 	}
 }
