@@ -1,15 +1,20 @@
 package launch_test
 
 import (
+	"crypto/sha256"
+	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
+	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/launch"
 	"sallyport/internal/launch/launchtest"
+	"sallyport/internal/seccomp/pidpin"
 	"sallyport/internal/testenv"
 )
 
@@ -155,5 +160,45 @@ func TestStartStdout(t *testing.T) {
 	}
 	if n, err := out.Read(buf[:]); n != 0 || err == nil {
 		t.Errorf("after the end: %d bytes, %v", n, err)
+	}
+}
+
+// Supervisors that are not as the one of the other tests.
+func TestStartUnderOtherSupervisors(t *testing.T) {
+	testenv.NeedRoot(t)
+	for name, attr := range map[string]*syscall.SysProcAttr{
+		"mounts": {Cloneflags: syscall.CLONE_NEWNS},
+		"limit":  nil,
+	} {
+		cmd, release, err := role(name, attr)
+		must(t, err)
+		cmd.Stderr = nil
+		if _, err := cmd.Output(); err != nil {
+			said := ""
+			if exit, ok := errors.AsType[*exec.ExitError](err); ok {
+				said = string(exit.Stderr)
+			}
+			t.Errorf("%s: %v: %s", name, err, said)
+		}
+		release()
+	}
+}
+
+// A filter made before the process knows the process.
+func TestStartPinsPID(t *testing.T) {
+	testenv.NeedRoot(t)
+	filter := launchtest.Own()
+	v := start(t, newLauncher(t), launch.Spec{Filter: filter})
+	must(t, v.Expect("up"))
+	must(t, v.Tell("pgid-own"))
+	must(t, v.Expect("pgid-own=0"))
+	if n, _ := v.ExecNotice(); n.Filter != sha256.Sum256(pidpin.Pin(filter, v.PID())) || n.Filter == sha256.Sum256(filter) {
+		t.Errorf("hash %x is not the loaded filter's", n.Filter)
+	}
+	must(t, v.Tell("pgid-other"))
+	exit, err := v.Gone()
+	must(t, err)
+	if exit.Breach == nil || exit.Breach.Nr != unix.SYS_GETPGID || exit.Breach.Args[0] != 1 {
+		t.Errorf("exit %+v", exit)
 	}
 }

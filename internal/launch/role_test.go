@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -11,12 +12,14 @@ import (
 	"sallyport/internal/attest"
 	"sallyport/internal/launch"
 	"sallyport/internal/launch/launchtest"
+	"sallyport/internal/sys"
 )
 
 // roleVariable makes this test binary play a supervisor instead of testing.
 const roleVariable = "SALLYPORT_LAUNCH_ROLE"
 
-var roles = map[string]func() error{"parent": roleParent, "shared": roleShared, "probe": roleProbe}
+var roles = map[string]func() error{"parent": roleParent, "shared": roleShared, "probe": roleProbe,
+	"mounts": roleMounts, "limit": roleLimit}
 
 func command(name string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")
@@ -129,4 +132,46 @@ func roleShared() error {
 		return fmt.Errorf("execve in a user namespace: %+v", exit)
 	}
 	return nil
+}
+
+// roleMounts is a supervisor whose mounts propagate, as systemd's do.
+func roleMounts() error {
+	if err := unix.Mount("none", "/", "", unix.MS_REC|unix.MS_SHARED, ""); err != nil {
+		return err
+	}
+	if err := launchOne(); err != nil {
+		return err
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err == nil && strings.Contains(string(mounts), "sallyport") {
+		err = fmt.Errorf("a worker's root came out to its supervisor:\n%s", mounts)
+	}
+	return err
+}
+
+// roleLimit is a supervisor with a low limit of open files.
+func roleLimit() error {
+	if err := sys.LaunchLimit(unix.RLIMIT_NOFILE, 512, 512); err != nil {
+		return err
+	}
+	err := launchOne()
+	if err != nil && strings.Contains(err.Error(), "hard limit of open files must be at least 1001") {
+		return nil // a root that may not raise limits
+	}
+	return err
+}
+
+func launchOne() error {
+	stage, victim := roleFiles()
+	l, err := launch.New(stage)
+	if err != nil {
+		return err
+	}
+	defer l.Close()
+	v, err := launchtest.StartFile(l, victim, launch.Spec{})
+	if err != nil {
+		return err
+	}
+	defer v.End()
+	return v.Expect("up")
 }

@@ -45,6 +45,10 @@ func try(word string, path *byte) syscall.Errno {
 		if e == 0 {
 			e = syscall.Errno(signal)
 		}
+	case "pgid-own":
+		_, _, e = unix.RawSyscall(unix.SYS_GETPGID, uintptr(os.Getpid()), 0, 0)
+	case "pgid-other":
+		_, _, e = unix.RawSyscall(unix.SYS_GETPGID, 1, 0, 0)
 	case "fork":
 		forkAsker()
 	case "exit":
