@@ -33,7 +33,9 @@ func Exec(t testing.TB, epoch uint32, env ...string) *Process {
 	p.Parent = begin(t, epoch, func(channel *os.File) <-chan error {
 		defer channel.Close()
 		p.Cmd = exec.Command(os.Args[0])
-		p.Cmd.Env = append(append(os.Environ(), scmrights.ChannelVariable+"=3"), env...)
+		// A program built with the race detector otherwise lingers for a second.
+		p.Cmd.Env = append(os.Environ(), scmrights.ChannelVariable+"=3", "GORACE=atexit_sleep_ms=0")
+		p.Cmd.Env = append(p.Cmd.Env, env...)
 		p.Cmd.ExtraFiles = []*os.File{channel}
 		p.Cmd.Stderr = &p.Stderr
 		if err := p.Cmd.Start(); err != nil {

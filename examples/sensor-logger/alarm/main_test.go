@@ -23,7 +23,7 @@ func TestAlarmSwitchesLamp(t *testing.T) {
 	p.GrantBells(nil, lanes)
 	p.Start(lane.Start{
 		Worker:   lane.StartWorker{ID: 2, Name: "alarm"},
-		Settings: map[string]string{"hold": "100ms"},
+		Settings: map[string]string{"hold": "400ms"},
 		Sensors:  []lane.Sensor{workertest.Sensor(7, "fridge", "", "")},
 		Receive:  []lane.In{lanes.In(1)}, Bell: "bell",
 	})
