@@ -58,10 +58,10 @@ func TestHostileWorkerIsEndedAndNamed(t *testing.T) {
 		{"execveat-fd", "execveat", ""},
 		{"openat", "openat", ""},
 		{"socket", "socket", ""},
-		{"kill-parent", "kill", ""},
+		{"kill", "kill", ""},
 		{"death-signal", "prctl", ""},
 		{"fork", "clone", ""},
-		{"ptrace", "", "ptrace"}, // on the never-list: no notice, the kernel kills
+		{"ptrace", "", "no phase admits"}, // the kernel kills without a notice
 		{"rubbish", "", "protocol fault"},
 		{"huge", "", "protocol fault"},
 	} {
