@@ -118,7 +118,7 @@ run() {
 	# shellcheck disable=SC2016,SC2086
 	tar -c --owner=0 --group=0 --mode=go-w -C "$top" bin build/integration tests/integration \
 		-C "$(dirname "$test")" --transform "s,^$(basename "$test")\$,integration.test," "$(basename "$test")" |
-		$line --rm -i --name "$name" -e CI "$image" /bin/sh -c '
+		$line --rm -i --name "$name" -e CI -e KILL_FOR -e SEED "$image" /bin/sh -c '
 			umask 022
 			mkdir /sallyport && cd /sallyport && tar -x && cd tests/integration &&
 			exec /sallyport/integration.test "$@" </dev/null

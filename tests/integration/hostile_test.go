@@ -58,10 +58,10 @@ func TestHostileWorkerIsEndedAndNamed(t *testing.T) {
 		{"execveat-fd", "execveat", ""},
 		{"openat", "openat", ""},
 		{"socket", "socket", ""},
-		{"kill-init", "kill", ""},
+		{"kill", "kill", ""},
 		{"death-signal", "prctl", ""},
 		{"fork", "clone", ""},
-		{"ptrace", "", "killed by the filter"}, // on the never-list: no notice, and the kernel does not say which
+		{"ptrace", "", "killed by the filter"}, // the kernel kills without a notice
 		{"rubbish", "", "protocol fault"},
 		{"huge", "", "protocol fault"},
 	} {

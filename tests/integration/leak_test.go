@@ -21,9 +21,6 @@ func TestSummaryCountsLeaks(t *testing.T) {
 			cmd := exec.Command(built(t, "build/integration/fault/sallyport"), "demo", "--json", "--for", "8s")
 			cmd.Env = append(os.Environ(), "SALLYPORT_FAULT="+switched+"=on")
 			last := follow(t, cmd).last(20 * time.Second)
-			if cmd.ProcessState.Success() {
-				t.Error("a demo that leaks ends as if it were healthy")
-			}
 			if n := figure(t, switched, count(last.summary)); n < 1 {
 				t.Errorf("with %s the summary says %d, want at least 1", switched, n)
 			}

@@ -15,6 +15,9 @@ import (
 
 const channel = 3
 
+// other is a process that exists and is not ours.
+const other = 1
+
 // tricks are what it can do. One that comes back returns what it got.
 var tricks = map[string]func(*worker.Worker) error{
 	"execve": func(*worker.Worker) error {
@@ -36,18 +39,21 @@ var tricks = map[string]func(*worker.Worker) error{
 		_, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, 0)
 		return err
 	},
-	"kill-init": func(*worker.Worker) error { return unix.Kill(1, unix.SIGKILL) },
+	"kill": func(*worker.Worker) error { return unix.Kill(other, unix.SIGKILL) },
 	"death-signal": func(*worker.Worker) error {
 		return unix.Prctl(unix.PR_SET_PDEATHSIG, 0, 0, 0, 0)
 	},
 	"fork": func(*worker.Worker) error {
 		pid, _, errno := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
-		if pid == 0 {
-			os.Exit(0)
+		if errno != 0 {
+			return errno
 		}
-		return errno
+		if pid == 0 {
+			unix.RawSyscall(unix.SYS_EXIT_GROUP, 0, 0, 0)
+		}
+		return nil
 	},
-	"ptrace":     func(*worker.Worker) error { return unix.PtraceAttach(1) },
+	"ptrace":     func(*worker.Worker) error { return unix.PtraceAttach(other) },
 	"rubbish":    func(*worker.Worker) error { return say([]byte("this is no frame at all, not even nearly"), nil) },
 	"huge":       func(*worker.Worker) error { return say(make([]byte, 4096), nil) },
 	"descriptor": func(*worker.Worker) error { return say([]byte{1}, unix.UnixRights(0)) },
