@@ -1,6 +1,6 @@
 // Command worker is what runs on the unprivileged side. `worker read` is a
-// ready-made worker, which a configuration names as command = ["worker",
-// "read"]. `worker stage` is what the supervisor starts to become a confined
+// ready-made worker, which the configuration names as command = ["worker",
+// "read"]; `worker stage` is what the supervisor starts to become a confined
 // worker, and of no use to anyone else.
 package main
 
@@ -18,11 +18,12 @@ func main() {
 		verb = os.Args[1]
 	}
 	switch verb {
-	case "stage":
-		os.Exit(stage.Run())
 	case "read":
 		worker.Run(read)
+	case "stage":
+		os.Exit(stage.Run())
+	default:
+		fmt.Fprintln(os.Stderr, "usage: worker read   send every granted value; the supervisor starts it, see: sallyport demo")
+		os.Exit(2)
 	}
-	fmt.Fprintln(os.Stderr, "usage: worker read    sends every value that it is granted; the supervisor starts it, so try: sallyport demo")
-	os.Exit(2)
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"sync/atomic"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/pkg/sysvctl"
 )
@@ -51,6 +52,7 @@ func New(cfg Config) (*Bus, error) {
 		}
 		r.q = q
 	}
+	fault.Point("P8")
 	var err error
 	if b.bells, err = newBells(b.receivers()); err != nil {
 		return nil, errors.Join(err, b.remove())

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/reading"
 	"sallyport/pkg/sysvctl"
 )
@@ -26,12 +27,17 @@ func (b *Bus) Drain(ctx context.Context) error {
 	if err := b.revokeAll(); err != nil {
 		return err
 	}
+	fault.Point("P12")
 	tick := time.NewTicker(drainTick)
 	defer tick.Stop()
 	for {
 		left, err := b.left()
-		if err != nil || left == 0 {
+		if err != nil {
 			return err
+		}
+		if left == 0 {
+			fault.Point("P13")
+			return nil
 		}
 		select {
 		case <-ctx.Done():
@@ -109,6 +115,7 @@ func (b *Bus) dump(r *row) error {
 }
 
 func (b *Bus) remove() error {
+	fault.Point("P16")
 	var errs []error
 	for _, r := range b.rows {
 		if r.q == nil {

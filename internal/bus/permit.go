@@ -4,12 +4,14 @@ import (
 	"errors"
 	"fmt"
 
+	"sallyport/internal/fault"
 	"sallyport/pkg/sysvctl"
 )
 
 // Permit opens every lane that a worker sends on, its ack lanes included, for
 // the worker's group.
 func (b *Bus) Permit(id uint32) error {
+	fault.Point("P9")
 	for _, r := range b.rows {
 		if r.sender != id {
 			continue
@@ -18,6 +20,7 @@ func (b *Bus) Permit(id uint32) error {
 			return errors.Join(fmt.Errorf("bus: permit %v: %w", r, err), b.Revoke(id))
 		}
 	}
+	fault.Point("P10")
 	return nil
 }
 
@@ -26,6 +29,7 @@ func (b *Bus) Permit(id uint32) error {
 // worker can enter any more; what is queued can still be received. It tries all
 // lanes, whatever happens, and is harmless when repeated.
 func (b *Bus) Revoke(id uint32) error {
+	fault.Point("P11")
 	var errs []error
 	for _, r := range b.rows {
 		if r.sender != id || r.q == nil {

@@ -30,7 +30,7 @@ func Own(n int) *FD {
 func Dup(f *os.File) (*FD, error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return nil, err
+		return nil, err // a nil file
 	}
 	var n int
 	var dupErr error
@@ -38,7 +38,7 @@ func Dup(f *os.File) (*FD, error) {
 		n, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 3)
 	})
 	if err != nil {
-		return nil, err
+		return nil, os.ErrClosed // the one reason; the runtime's own error value is not exported
 	}
 	if dupErr != nil {
 		return nil, os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", dupErr)

@@ -3,6 +3,7 @@ package lane
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 
 	"sallyport/internal/reading"
@@ -10,11 +11,14 @@ import (
 )
 
 const (
-	maxEpochs   = 8         // of one sender that a receiver remembers; a frame can claim any
-	maxRejects  = 64        // frames thrown away in a row before the next lane has its turn
-	largestType = 1<<16 - 1 // bands are 16 bits
-	maxMessage  = 1 << 16   // bytes; what can be in a lane by mistake
+	maxEpochs  = 8       // of one sender that a receiver remembers; a frame can claim any
+	maxRejects = 64      // frames thrown away in a row before the next lane has its turn
+	maxMessage = 1 << 16 // bytes; what can be in a lane by mistake
 )
+
+// lowestType is any message, the lowest type first: also types that are no band,
+// which would otherwise stay in the lane for good.
+var lowestType = sysvctl.UpTo(math.MaxInt64)
 
 // inLane is one lane that this worker receives from.
 type inLane struct {
@@ -53,10 +57,10 @@ func (l *inLane) epoch(number uint32) *epoch {
 // take returns the next good frame of the lane, or false.
 func (l *inLane) take(r *Receiver) (f reading.Frame, found bool, err error) {
 	for range maxRejects {
-		m, err := l.queue.TryReceive(sysvctl.UpTo(largestType), r.buf)
+		m, err := l.queue.TryReceive(lowestType, r.buf)
 		if errors.Is(err, sysvctl.ErrTooBig) {
 			// Nobody may send this, but were it left it would block the lane.
-			m, err = l.queue.TryReceive(sysvctl.UpTo(largestType), make([]byte, maxMessage))
+			m, err = l.queue.TryReceive(lowestType, make([]byte, maxMessage))
 		}
 		switch {
 		case err == nil:

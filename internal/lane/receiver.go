@@ -20,7 +20,7 @@ const slowTick = time.Second
 // RoutineEvery above 0 routine lanes are emptied only so often, while alerts are
 // taken at once. Tap is set by the supervisor: its lanes carry alerts beside
 // readings and nothing is acknowledged. Seen is told about each alert a second
-// after it was taken, Rejected about each frame that was thrown away; both are
+// and a RoutineEvery after it was taken, Rejected about each frame that was thrown away; both are
 // called by the goroutine that calls Receive. Now may be nil.
 type ReceiverConfig struct {
 	Worker       uint32
@@ -65,7 +65,7 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 			return nil, fmt.Errorf("bell %s of worker %d: %w: open it with O_NONBLOCK", cfg.Bell.Name(), cfg.Worker, err)
 		}
 	}
-	r := &Receiver{cfg: cfg, buf: make([]byte, reading.AlertSize)}
+	r := &Receiver{cfg: cfg, buf: make([]byte, reading.AlertSize), windows: windows{round: cfg.RoutineEvery}}
 	for _, in := range cfg.Ins {
 		if q := attach(in.Urgent); q != nil {
 			r.urgent.lanes = append(r.urgent.lanes, &inLane{from: in.From, queue: q, ack: attach(in.Ack), urgent: true})
@@ -162,6 +162,14 @@ func (r *Receiver) Acted() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.acted()
+}
+
+// Hurry makes readings due that RoutineEvery would keep for later, for a worker
+// that is about to end: what is queued is taken by the next calls of Receive.
+func (r *Receiver) Hurry() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.nextRoutine = 0
 }
 
 // wait returns when the bell rings, something is due, or ctx ends. The order of

@@ -8,13 +8,18 @@ import (
 )
 
 const (
+	// windowLength is counted from the alert; a receiver that takes readings in
+	// rounds needs the next round as well to know what waited.
 	windowLength = time.Second
 	maxWindows   = 64 // alerts watched at a time; more are reported at once
 )
 
-// windows counts, for a second after each alert, the routine frames that are
+// windows counts, for some time after each alert, the routine frames that are
 // older than the alert and were taken after it: those it overtook.
-type windows struct{ list []window }
+type windows struct {
+	list  []window
+	round time.Duration // RoutineEvery of the receiver
+}
 
 type window struct {
 	seen     Seen
@@ -24,7 +29,7 @@ type window struct {
 
 func (w *windows) open(from uint32, f *reading.Frame, now int64) {
 	age := max(now-f.Boottime, 0) / int64(time.Microsecond)
-	ends := now + int64(windowLength)
+	ends := now + int64(windowLength+w.round)
 	if len(w.list) >= maxWindows {
 		w.list[0].ends = now // ended by the next look
 	}
@@ -42,7 +47,7 @@ func (w *windows) routine(boottime int64) {
 	}
 }
 
-// ended takes away and returns those whose second is over.
+// ended takes away and returns those whose time is over.
 func (w *windows) ended(now int64) []Seen {
 	var over []Seen
 	kept := w.list[:0]

@@ -30,10 +30,13 @@ func (p *Process) receive() {
 
 // judge answers a notice, or makes it a breach. The caller holds mu.
 func (p *Process) judge(n sys.SeccompNotice) error {
-	if p.phase == Launching && p.notice != nil {
+	if p.phase == Launching {
 		p.readReport() // perhaps the image is the plugin's by now
 	}
 	if p.phase == Launching {
+		if p.report < 0 {
+			return nil // an image that no notice announced: readReport has killed it
+		}
 		return p.judgeLaunching(n)
 	}
 	var v Verdict
@@ -72,18 +75,21 @@ func isLaunchExec(n sys.SeccompNotice) bool {
 }
 
 // breach writes the call down and kills the worker while the call waits. A
-// process that the worker forked is another one, and is killed as well: the
-// notice that still waits proves that the pid is still the caller's.
+// process that the worker forked is another one and is killed after it (before
+// it, the worker would run on for a moment as if the fork had ended by itself);
+// the notice that still waits proves that the pid is still the caller's.
 func (p *Process) breach(n sys.SeccompNotice) {
 	p.exit.Breach = &Breach{Nr: n.Nr, Arch: n.Arch, Args: n.Args, IP: n.IP, TID: int(n.PID), Phase: p.phase}
-	if int(n.PID) != p.pid {
-		// EINVAL or ENOENT: a thread of the worker and no process.
-		if fd, err := unix.PidfdOpen(int(n.PID), 0); err == nil {
-			if sys.SeccompPending(p.listener, n.ID) {
-				_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
-			}
-			unix.Close(fd)
-		}
+	_ = unix.PidfdSendSignal(p.fd, unix.SIGKILL, nil, 0) // ESRCH: it is dead
+	if int(n.PID) == p.pid {
+		return
 	}
-	_ = unix.PidfdSendSignal(p.fd, unix.SIGKILL, nil, 0)
+	fd, err := unix.PidfdOpen(int(n.PID), 0)
+	if err != nil {
+		return // a thread of the worker's, no process
+	}
+	defer unix.Close(fd)
+	if sys.SeccompPending(p.listener, n.ID) {
+		_ = unix.PidfdSendSignal(fd, unix.SIGKILL, nil, 0)
+	}
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/seccomp/pidpin"
 )
 
 // Process is one worker, from the end of its launch until it is reaped.
@@ -44,7 +46,7 @@ type Process struct {
 type ExecNotice struct {
 	TID    int
 	IP     uint64
-	Filter [sha256.Size]byte // SHA-256 of Spec.Filter
+	Filter [sha256.Size]byte // SHA-256 of Spec.Filter with this pid in it
 }
 
 // Exit is how a worker ended. Breach is nil when it ended otherwise.
@@ -56,7 +58,7 @@ type Exit struct {
 func newProcess(spec *Spec, child spawned) *Process {
 	return &Process{
 		name: spec.Name, pid: child.pid, pidfd: os.NewFile(uintptr(child.pidfd), "pidfd of "+spec.Name),
-		decide: spec.Decide, filter: sha256.Sum256(spec.Filter),
+		decide: spec.Decide, filter: sha256.Sum256(pidpin.Pin(spec.Filter, child.pid)),
 		started: make(chan struct{}), done: make(chan struct{}),
 		fd: child.pidfd, listener: -1, report: child.report,
 	}
@@ -136,7 +138,7 @@ func (p *Process) launchError() error {
 	case len(p.stageSaid) > 0:
 		return errors.New(string(p.stageSaid))
 	case p.ready:
-		return fmt.Errorf("no notice of the exec came, as if the filter allowed it: %s", statusText(exit.Status))
+		return fmt.Errorf("no notice of the exec came, the filter allows it or kills for it: %s", statusText(exit.Status))
 	}
 	return fmt.Errorf("the stage ended without a word: %s", statusText(exit.Status))
 }

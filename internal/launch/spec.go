@@ -47,7 +47,9 @@ type Spec struct {
 	// single one. Tasks is not set then, the kernel would count everybody's.
 	SharedID bool
 
-	Filter []byte // an array of struct sock_filter in native layout
+	// Filter is an array of struct sock_filter in native layout. Where it
+	// compares with pidpin.Template, the stage puts the worker's pid.
+	Filter []byte
 	// Decide judges a notice in phase Starting or Running. It is called with
 	// one notice at a time, under a lock: it must be quick and may not call
 	// the Process. Nil makes every notice a breach.

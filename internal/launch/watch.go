@@ -86,7 +86,7 @@ func (p *Process) readReport() {
 		case err != nil || n == 0:
 			unix.Close(p.report)
 			p.report = -1
-			if p.notice != nil && len(p.stageSaid) == 0 {
+			if p.notice != nil && p.exit.Breach == nil && len(p.stageSaid) == 0 {
 				p.phase = max(p.phase, Starting)
 				close(p.started)
 			} else {

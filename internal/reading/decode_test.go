@@ -31,6 +31,8 @@ func TestDecodeValue(t *testing.T) {
 		{"field:0", "4.000          \n", 4},
 		{"key:MemAvailable", meminfo, 12345678},
 		{"key:MemFree", meminfo, 1000},
+		{"key:Mem", "MemFree 5\nMem-x: 6\nMem:7\n", 7},
+		{"key:Mem", "Memo 5\nMem\t7\n", 7},
 		{"key:nr_free_pages", "nr_free_pages 42\n", 42},
 		{"psi:some.avg10", psi, 4.53},
 		{"psi:full.avg10", psi, 0.25},
@@ -93,7 +95,7 @@ func TestDecodeRealFiles(t *testing.T) {
 	}
 }
 
-func FuzzDecode(f *testing.F) {
+func FuzzDecodeText(f *testing.F) {
 	f.Add("psi:some.avg10", []byte(psi))
 	f.Add("key:MemFree", []byte(meminfo))
 	f.Add("field:63", []byte("1 2 3"))

@@ -23,9 +23,6 @@ const (
 	MsgCopy    = 0x4000 // MSG_COPY
 )
 
-// MaxMsgType is the largest message type: the type is a native long.
-const MaxMsgType = int64(^uint(0) >> 1)
-
 // Message buffers are a native long and the text behind it. Two sizes live on
 // the stack, so that no call up to the default of msgmax allocates.
 type (
@@ -69,7 +66,8 @@ func MsgGet(key int32, flags int) (id int32, err error) {
 	return int32(r), msgErr(e)
 }
 
-// MsgSend is msgsnd(2) of one message. With MsgNoWait it never blocks and the
+// MsgSend is msgsnd(2) of one message. The type is a native long: on 32 bit its
+// upper half is cut off. With MsgNoWait it never blocks and the
 // scheduler is not told; without it the call can block its thread.
 func MsgSend(id int32, mtype int64, text []byte, flags int) error {
 	if len(text) <= len(msgSmall{}.text) {

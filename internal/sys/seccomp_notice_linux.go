@@ -40,6 +40,13 @@ const (
 	seccompNotifIDValid = 0x40082102
 )
 
+// On every architecture the structures have the kernel's size, or this does
+// not compile.
+var (
+	_ [SeccompNoticeSize]byte = [unsafe.Sizeof(SeccompNotice{})]byte{}
+	_ [SeccompAnswerSize]byte = [unsafe.Sizeof(seccompResp{})]byte{}
+)
+
 // SeccompReceive takes the next notice from a listener. It can block: poll
 // first. ENOENT means that the call that was announced is gone (its thread
 // died or took a signal), EINTR that this thread took one: poll again.

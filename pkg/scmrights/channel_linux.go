@@ -50,7 +50,7 @@ func (ch *channel) setOption(name string, option, value int) error {
 	var optErr error
 	err := ch.raw.Control(func(n uintptr) { optErr = unix.SetsockoptInt(int(n), unix.SOL_SOCKET, option, value) })
 	if err != nil {
-		return err
+		return rawError(err)
 	}
 	return os.NewSyscallError("setsockopt("+name+")", optErr)
 }
@@ -81,10 +81,8 @@ func (ch *channel) send(clock Clock, limit time.Duration, data, control []byte) 
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), err == nil && sendErr == unix.EAGAIN:
 		return ErrBlocked
-	case errors.Is(err, os.ErrClosed):
-		return ErrClosed
 	case err != nil:
-		return err
+		return rawError(err)
 	}
 	return os.NewSyscallError("sendmsg", sendErr)
 }
@@ -121,14 +119,11 @@ func (ch *channel) receive(buf, control []byte) (arrival, error) {
 			return recvErr != unix.EAGAIN
 		}
 	})
-	if err == nil && recvErr != nil {
-		err = os.NewSyscallError("recvmsg", recvErr)
-	}
-	if errors.Is(err, os.ErrClosed) {
-		err = ErrClosed
-	}
 	if err != nil {
-		return arrival{}, err
+		return arrival{}, rawError(err)
+	}
+	if recvErr != nil {
+		return arrival{}, os.NewSyscallError("recvmsg", recvErr)
 	}
 	parsed, malformed := sys.ScmParse(control[:controlLen])
 	a := arrival{data: buf[:n], control: controlLen > 0, creds: parsed.Creds, flags: flags, malformed: malformed}
@@ -136,6 +131,16 @@ func (ch *channel) receive(buf, control []byte) (arrival, error) {
 		a.rights = append(a.rights, fd.Own(number))
 	}
 	return a, nil
+}
+
+// rawError names the error of a RawConn of a file that can be polled: it fails
+// at a deadline, or because the file is closed, and the runtime's error for the
+// latter is not os.ErrClosed.
+func rawError(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
+	}
+	return ErrClosed
 }
 
 // cut says in words what the kernel dropped of an arrival, nil when nothing.

@@ -52,14 +52,14 @@ func expireWith(ctx context.Context, set func(time.Time) error) (undo func()) {
 	}
 }
 
-// sleep waits for d on the clock, for wake, or for ctx; it is false when ctx ended it.
-func sleep(ctx context.Context, clock Clock, d time.Duration, wake <-chan struct{}) bool {
+// sleep waits for d on the clock, for wake, or for stop; it is false when stop ended it.
+func sleep(clock Clock, d time.Duration, wake, stop <-chan struct{}) bool {
 	over := make(chan struct{})
 	defer clock.AfterFunc(d, func() { close(over) })()
 	select {
 	case <-over:
 	case <-wake:
-	case <-ctx.Done():
+	case <-stop:
 		return false
 	}
 	return true

@@ -11,9 +11,10 @@ import (
 // Grant is one offered descriptor. It ends in exactly one of delivered, refused,
 // lost, expired and aborted; delivered ones go on to released or orphaned.
 type Grant struct {
-	conn *Conn
-	slot slot
-	done chan struct{} // closed when the receipt's question is answered
+	conn  *Conn
+	offer *offer
+	slot  slot
+	done  chan struct{} // closed when the receipt's question is answered
 
 	// All of the following is guarded by conn.mu.
 	state    State
@@ -134,6 +135,7 @@ func (g *Grant) finish(to State, err error) {
 	if !g.step(to) {
 		return
 	}
+	g.offer.free(1)
 	if err != nil {
 		g.err = &Error{Op: "receipt of " + g.slot.name, Peer: g.conn.peer, Seq: g.seq, Err: err}
 	}

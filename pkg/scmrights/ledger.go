@@ -70,9 +70,9 @@ func (s *slot) describe(n int) error {
 		return fmt.Errorf("%s: access %s of a descriptor with flags %#x", s.name, s.access, flags)
 	}
 	if s.kind.neverWaits() && flags&unix.O_NONBLOCK != 0 {
-		// The flag is shared with the worker, and would make its runtime
-		// register the file with epoll, which sysfs answers with endless
-		// events. The caller's os.File does not need it for such a file.
+		// os.Open sets the flag on sysfs attributes, because epoll takes
+		// them, and it is shared with the worker, whose os.NewFile would put
+		// the file into its poller. Reads of such a file never wait.
 		if _, err := unix.FcntlInt(uintptr(n), unix.F_SETFL, flags&^unix.O_NONBLOCK); err != nil {
 			return os.NewSyscallError("fcntl(F_SETFL)", err)
 		}

@@ -30,7 +30,7 @@ type Item struct {
 type offer struct {
 	conn  *Conn
 	proof Proof
-	size  int // slots it has reserved at the worker
+	open  int // slots it has reserved at the worker: grants that have not ended; guarded by conn.mu
 }
 
 // Offer sends descriptors to the worker, at most MaxSlots, in one record. When
@@ -44,20 +44,19 @@ func (c *Conn) Offer(p Proof, items []Item) ([]*Grant, error) {
 	if err := accept(p, c.cfg.Proof); err != nil {
 		return nil, &Error{Op: "offer", Peer: c.peer, Err: err}
 	}
-	o := &offer{conn: c, proof: p, size: len(items)}
-	if err := o.reserve(); err != nil {
+	o := &offer{conn: c, proof: p}
+	if err := o.reserve(len(items)); err != nil {
 		return nil, &Error{Op: "offer", Peer: c.peer, Err: err}
 	}
-	grants, err := c.holdAll(items)
+	grants, err := o.holdAll(items)
 	if err != nil {
-		o.unreserve()
+		o.giveUp(grants)
 		return nil, &Error{Op: "offer", Peer: c.peer, Err: err}
 	}
 	fault.Point("P2")
 	b, err := o.send(grants)
 	if err != nil {
-		c.giveUp(grants)
-		o.unreserve()
+		o.giveUp(grants)
 		return nil, err
 	}
 	go o.run(b)
@@ -94,7 +93,7 @@ func checkItems(items []Item) error {
 
 // reserve takes a place in the window and slots of the worker's credit, and
 // joins the goroutine of the offer to those that Close waits for.
-func (o *offer) reserve() error {
+func (o *offer) reserve(slots int) error {
 	c := o.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,35 +106,39 @@ func (o *offer) reserve() error {
 		return fmt.Errorf("%w: WELCOME comes before the first offer", ErrProtocol)
 	case c.offers >= c.cfg.Window:
 		return fmt.Errorf("%w: %d offers wait for their receipts", ErrBusy, c.offers)
-	case c.credit >= 0 && c.slots+o.size > c.credit:
-		return fmt.Errorf("%w: %d descriptors on their way and %d more, it has room for %d", ErrBusy, c.slots, o.size, c.credit)
+	case c.credit >= 0 && c.slots+slots > c.credit:
+		return fmt.Errorf("%w: %d descriptors on their way and %d more, it has room for %d", ErrBusy, c.slots, slots, c.credit)
 	}
+	o.open = slots
 	c.offers++
-	c.slots += o.size
+	c.slots += slots
 	c.wg.Add(1)
 	return nil
 }
 
-func (o *offer) unreserve() {
-	o.conn.mu.Lock()
-	o.conn.offers--
-	o.conn.slots -= o.size
-	o.conn.mu.Unlock()
-	o.conn.wg.Done()
+// free returns reserved slots, and with the last one the place in the window;
+// conn.mu is held.
+func (o *offer) free(slots int) {
+	o.open -= slots
+	o.conn.slots -= slots
+	if o.open == 0 {
+		o.conn.offers--
+	}
 }
 
-// holdAll copies every item into the ledger, or none.
-func (c *Conn) holdAll(items []Item) ([]*Grant, error) {
+// holdAll copies every item into the ledger. With an error it returns the
+// grants that it had made by then.
+func (o *offer) holdAll(items []Item) ([]*Grant, error) {
+	c := o.conn
 	grants := make([]*Grant, 0, len(items))
 	for _, it := range items {
 		g := &Grant{
-			conn: c, done: make(chan struct{}), number: -1,
+			conn: c, offer: o, done: make(chan struct{}), number: -1,
 			slot: slot{kind: it.Kind, mode: it.Mode, access: it.Access, name: it.Name},
 		}
 		_, _ = rand.Read(g.slot.token[:]) // never fails (crypto/rand)
 		if err := c.ledger.hold(g, it.File); err != nil {
-			c.giveUp(grants)
-			return nil, fmt.Errorf("%s: %w", it.Name, err)
+			return grants, fmt.Errorf("%s: %w", it.Name, err)
 		}
 		g.state = StateHeld
 		grants = append(grants, g)
@@ -148,14 +151,21 @@ func (c *Conn) holdAll(items []Item) ([]*Grant, error) {
 	return grants, nil
 }
 
-// giveUp ends grants that never left.
-func (c *Conn) giveUp(grants []*Grant) {
+// giveUp ends an offer whose grants never left.
+func (o *offer) giveUp(grants []*Grant) {
+	c := o.conn
+	defer c.wg.Done()
 	for _, g := range grants {
 		c.mu.Lock()
 		delete(c.grants, g.slot.token)
 		g.finish(StateAborted, ErrLost)
 		c.mu.Unlock()
 		_ = c.ledger.drop(g)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if o.open > 0 {
+		o.free(o.open) // of items that no grant was made of
 	}
 }
 

@@ -16,8 +16,8 @@ const resendDelay = 20 * time.Millisecond
 // run follows one offer to its end: it waits for the receipt, settles what the
 // receipt decides, and sends again what was lost, at most Config.Resends times.
 func (o *offer) run(b batch) {
-	defer o.unreserve()
 	c := o.conn
+	defer c.wg.Done()
 	for attempt := 0; ; attempt++ {
 		credits := c.creditChange()
 		verdicts, err := o.readReceipt(b)
@@ -28,7 +28,7 @@ func (o *offer) run(b batch) {
 			fault.Point("P7")
 			return
 		}
-		if attempt >= c.cfg.Resends || !c.alive() || !sleep(c.ctx, c.cfg.Clock, resendDelay<<min(attempt, 8), credits) {
+		if attempt >= c.cfg.Resends || !c.alive() || !sleep(c.cfg.Clock, resendDelay<<min(attempt, 8), credits, c.ended) {
 			c.abandon(again, why)
 			return
 		}

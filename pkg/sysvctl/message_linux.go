@@ -15,8 +15,8 @@ const defaultMax = 8192
 // keeps no reference to p and allocates nothing when it succeeds or the queue
 // is full (p of at most 8192 bytes).
 func (q *Queue) TrySend(t Type, p []byte) error {
-	if err := q.checkType(t); err != nil {
-		return err
+	if !t.valid() {
+		return q.badType("msgsnd")
 	}
 	for {
 		switch err := sys.MsgSend(int32(q.id), int64(t), p, sys.MsgNoWait); err {
@@ -49,6 +49,9 @@ func (q *Queue) Send(ctx context.Context, t Type, p []byte) error {
 // ErrTooBig. It allocates nothing when it succeeds or finds no message (buf of
 // at most 8192 bytes).
 func (q *Queue) TryReceive(sel Selector, buf []byte) (Message, error) {
+	if sel.bad {
+		return Message{}, q.badType("msgrcv")
+	}
 	for {
 		n, t, err := sys.MsgReceive(int32(q.id), buf, sel.mtype, sel.flags|sys.MsgNoWait)
 		switch err {
@@ -82,11 +85,8 @@ func (q *Queue) Receive(ctx context.Context, sel Selector, buf []byte) (Message,
 	return m, nil
 }
 
-func (q *Queue) checkType(t Type) error {
-	if t < 1 || int64(t) > sys.MaxMsgType {
-		return &Error{Op: "msgsnd", ID: q.id, Key: q.key, Kind: ErrNotPositive, Err: syscall.EINVAL}
-	}
-	return nil
+func (q *Queue) badType(op string) error {
+	return &Error{Op: op, ID: q.id, Key: q.key, Kind: ErrNotPositive, Err: syscall.EINVAL}
 }
 
 func (q *Queue) sendError(err error, p []byte) error {

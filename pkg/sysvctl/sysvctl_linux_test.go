@@ -3,6 +3,7 @@ package sysvctl_test
 import (
 	"context"
 	"errors"
+	"math"
 	"os"
 	"strings"
 	"syscall"
@@ -75,6 +76,13 @@ func TestSendReceive(t *testing.T) {
 	}
 	want(t, q.TrySend(0, nil), sysvctl.ErrNotPositive)
 	want(t, q.TrySend(-1, nil), sysvctl.ErrNotPositive)
+	for _, sel := range []sysvctl.Selector{sysvctl.Exactly(0), sysvctl.Exactly(-1), sysvctl.UpTo(0), sysvctl.Except(-2)} {
+		_, err = q.TryReceive(sel, nil)
+		want(t, err, sysvctl.ErrNotPositive)
+	}
+	must(t, q.TrySend(1<<31-1, nil))
+	_, err = q.TryReceive(sysvctl.UpTo(math.MaxInt64), nil)
+	must(t, err)
 	want(t, q.TrySend(1, make([]byte, 8193)), sysvctl.ErrTooBig)
 	_, err = q.TryReceive(sysvctl.Any(), nil)
 	want(t, err, sysvctl.ErrNoMessage)

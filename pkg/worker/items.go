@@ -41,7 +41,8 @@ func RoutineEvery(d time.Duration) Option {
 }
 
 // Items gives what other workers send to this one, alerts before readings and
-// the most urgent band first, until ctx ends. It is to be ranged over once in a
+// the most urgent band first, until ctx ends and what was queued by then is
+// taken. It is to be ranged over once in a
 // worker's life. An error is the last thing it gives.
 func (w *Worker) Items(ctx context.Context, opts ...Option) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
@@ -49,11 +50,12 @@ func (w *Worker) Items(ctx context.Context, opts ...Option) iter.Seq2[Item, erro
 		if err == nil {
 			err = w.Ready()
 		}
-		for err == nil {
+		for hurried := false; err == nil; {
 			var got lane.Item
 			if got, err = r.Receive(ctx); err == nil && !yield(w.item(got), nil) {
 				return
 			}
+			err = lastRound(ctx, r, &hurried, err)
 		}
 		if ctx.Err() == nil {
 			yield(Item{}, fail("receive", "", err))
@@ -120,16 +122,28 @@ func (w *Worker) Batches(ctx context.Context, d time.Duration) iter.Seq2[[]Item,
 			err = w.Ready()
 		}
 		var batch []Item
-		for err == nil {
+		for hurried := false; err == nil; {
 			batch, err = w.fill(ctx, r, batch[:0])
 			if len(batch) > 0 && !yield(batch, nil) {
 				return
 			}
+			err = lastRound(ctx, r, &hurried, err)
 		}
 		if ctx.Err() == nil {
 			yield(nil, fail("receive", "", err))
 		}
 	}
+}
+
+// lastRound lets a worker that is asked to stop take what is still queued for
+// its next batch: the end of ctx counts only once that was tried.
+func lastRound(ctx context.Context, r *lane.Receiver, hurried *bool, err error) error {
+	if err == nil || ctx.Err() == nil || *hurried {
+		return err
+	}
+	*hurried = true
+	r.Hurry()
+	return nil
 }
 
 // fill takes one batch. What it took before an error it gives with the error.

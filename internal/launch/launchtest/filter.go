@@ -5,6 +5,8 @@ import (
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/seccomp/pidpin"
 )
 
 // Actions of a filter, from linux/seccomp.h.
@@ -25,9 +27,23 @@ var runtimeCalls = []uint32{
 	unix.SYS_SCHED_GETAFFINITY, unix.SYS_PRLIMIT64, unix.SYS_PREAD64,
 }
 
+// Own is a filter that allows a Go runtime, and getpgid of the process's own id,
+// which it does not know yet.
+func Own() []byte {
+	return filter([]bpf.Instruction{
+		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_GETPGID, SkipTrue: 4},
+		bpf.LoadAbsolute{Off: 16, Size: 4},
+		bpf.JumpIf{Cond: bpf.JumpEqual, Val: pidpin.Template, SkipTrue: 1},
+		bpf.RetConstant{Val: retNotify},
+		bpf.RetConstant{Val: retAllow},
+	})
+}
+
 // Filter allows a Go runtime and also, makes clone3 fail with ENOSYS, kills
 // for a foreign architecture, and gives notice of everything else.
-func Filter(also ...uint32) []byte {
+func Filter(also ...uint32) []byte { return filter(nil, also...) }
+
+func filter(first []bpf.Instruction, also ...uint32) []byte {
 	calls := append(append(append([]uint32{}, runtimeCalls...), archCalls...), also...)
 	program := []bpf.Instruction{
 		bpf.LoadAbsolute{Off: 4, Size: 4},
@@ -37,12 +53,18 @@ func Filter(also ...uint32) []byte {
 		bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: unix.SYS_CLONE3, SkipTrue: 1},
 		bpf.RetConstant{Val: retErrno | uint32(unix.ENOSYS)},
 	}
+	program = append(program, first...)
 	for _, nr := range calls {
 		program = append(program,
 			bpf.JumpIf{Cond: bpf.JumpNotEqual, Val: nr, SkipTrue: 1},
 			bpf.RetConstant{Val: retAllow})
 	}
 	program = append(program, bpf.RetConstant{Val: retNotify})
+	return Assemble(program...)
+}
+
+// Assemble writes a program as the kernel wants it.
+func Assemble(program ...bpf.Instruction) []byte {
 	raw, err := bpf.Assemble(program)
 	if err != nil {
 		panic(err)

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/seccomp/pidpin"
 	"sallyport/internal/sys"
 )
 
@@ -62,5 +63,7 @@ func exec(o *Order) error {
 	if err := unix.Close(ListenerFD); err != nil {
 		return fmt.Errorf("close of the descriptor that the listener takes: %w", err)
 	}
-	return sys.SeccompExec(o.Filter, ExecFD, o.Args, o.Env, func() { say([]byte{Ready}) })
+	// The id is known here for the first time; exec keeps it.
+	filter := pidpin.Pin(o.Filter, unix.Getpid())
+	return sys.SeccompExec(filter, ExecFD, o.Args, o.Env, func() { say([]byte{Ready}) })
 }

@@ -5,11 +5,16 @@ package main
 
 import (
 	"os"
+	"runtime"
 	"strconv"
 	"syscall"
 
 	"golang.org/x/sys/unix"
 )
+
+// The death signal belongs to the thread that was executed, which every word is
+// done on: the kernel gives none to the threads that are made later.
+func init() { runtime.LockOSThread() }
 
 func main() {
 	for _, word := range os.Args[1:] {

@@ -32,6 +32,25 @@ func try(word string, path *byte) syscall.Errno {
 		}
 	case "spin":
 		go spin()
+	case "stdout":
+		_, err := os.Stdout.WriteString("hello\n")
+		e = errno(err)
+	case "securebits":
+		e = value(unix.PR_GET_SECUREBITS)
+	case "mdwe":
+		e = value(unix.PR_GET_MDWE)
+	case "death-signal":
+		var signal int32
+		_, _, e = unix.RawSyscall(unix.SYS_PRCTL, unix.PR_GET_PDEATHSIG, uintptr(unsafe.Pointer(&signal)), 0)
+		if e == 0 {
+			e = syscall.Errno(signal)
+		}
+	case "pgid-own":
+		_, _, e = unix.RawSyscall(unix.SYS_GETPGID, uintptr(os.Getpid()), 0, 0)
+	case "pgid-other":
+		_, _, e = unix.RawSyscall(unix.SYS_GETPGID, 1, 0, 0)
+	case "fork":
+		forkAsker()
 	case "exit":
 		os.Exit(7)
 	case "map-wx":
@@ -47,4 +66,27 @@ func try(word string, path *byte) syscall.Errno {
 	runtime.KeepAlive(empty)
 	runtime.KeepAlive(&argv)
 	return e
+}
+
+// value is the answer of a prctl that has no argument, or its errno.
+func value(option uintptr) syscall.Errno {
+	v, _, e := unix.RawSyscall6(unix.SYS_PRCTL, option, 0, 0, 0, 0, 0)
+	if e != 0 {
+		return e
+	}
+	return syscall.Errno(v)
+}
+
+// forkAsker makes another process, which asks for what is not allowed and
+// sleeps for ever when it is answered.
+func forkAsker() {
+	second := unix.Timespec{Sec: 1}
+	pid, _, _ := unix.RawSyscall6(unix.SYS_CLONE, uintptr(unix.SIGCHLD), 0, 0, 0, 0, 0)
+	if pid != 0 {
+		return
+	}
+	unix.RawSyscall(unix.SYS_GETPPID, 0, 0, 0)
+	for {
+		unix.RawSyscall(unix.SYS_NANOSLEEP, uintptr(unsafe.Pointer(&second)), 0, 0)
+	}
 }

@@ -1,0 +1,12 @@
+package policy
+
+import "embed"
+
+// Files holds NAME.policy for every profile and group.
+//
+//go:embed *.policy
+var Files embed.FS
+
+// Roles are the profiles that a configuration can name. The other files are
+// groups, which only profiles include.
+var Roles = []string{"append-only", "gpio-line", "sensor-read"}
