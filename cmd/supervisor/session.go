@@ -109,7 +109,7 @@ func (x *session) launch() (*launch.Process, error) {
 		Name: w.cfg.Name, Exe: w.exe, Args: w.cfg.Command, Env: environment(w.cfg.Limits.Memory),
 		UID: w.id, GID: w.id, SharedID: w.s.options.rootless,
 		Filter: w.filter.program.BPF, Decide: w.filter.decide,
-		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: dataLimit(w.cfg.Limits.Memory),
+		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: w.cfg.Limits.Memory,
 		Channel: child, Stdout: output, Stderr: output,
 	})
 	if err != nil {
@@ -129,20 +129,6 @@ func (x *session) launch() (*launch.Process, error) {
 		proc.Kill()
 	}
 	return proc, nil
-}
-
-// runtimeMaps is what a Go program on 64 bit maps writable and hardly touches:
-// the index of its heap (32 MiB), and the first arena. Go 1.26 needs 68 MiB to
-// start; RLIMIT_DATA counts what is mapped, not what is used.
-const runtimeMaps = 64 << 20
-
-// dataLimit is the RLIMIT_DATA that lets a worker use so much memory; 0 is no
-// limit.
-func dataLimit(memory uint64) uint64 {
-	if memory == 0 || strconv.IntSize == 32 {
-		return memory
-	}
-	return memory + runtimeMaps
 }
 
 // environment is all a worker gets. GOMAXPROCS keeps the Go runtime from

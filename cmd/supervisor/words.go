@@ -58,6 +58,11 @@ func (w *worker) hear(said word) {
 		w.count(said.body)
 	}
 	w.handle(monitor.Event{Kind: monitor.Heard})
+	if w.mon.State() == monitor.Stopping {
+		// It leaves when it knows that its last word was heard. When it is gone
+		// already, nobody waits for that.
+		_ = w.session.conn.Acknowledge(said.seq)
+	}
 }
 
 // fault ends the worker for what it said.

@@ -120,7 +120,7 @@ func TestAllowedTable(t *testing.T) {
 			case monitor.Starting:
 				want = w == monitor.WordHello
 			case monitor.Granting:
-				want = w == monitor.WordReady || w == monitor.WordAlive || w == monitor.WordStatus
+				want = w != monitor.WordHello && w != monitor.WordSeen && w != monitor.WordCount
 			case monitor.Ready, monitor.Stopping:
 				want = w > monitor.WordReady
 			}
