@@ -17,6 +17,7 @@ type handClock struct {
 type handTimer struct {
 	at   time.Time
 	f    func()
+	d    time.Duration
 	done bool
 }
 
@@ -33,7 +34,7 @@ func (c *handClock) Now() time.Time {
 func (c *handClock) AfterFunc(d time.Duration, f func()) func() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := &handTimer{at: c.now.Add(d), f: f}
+	t := &handTimer{at: c.now.Add(d), f: f, d: d}
 	c.timers = append(c.timers, t)
 	c.set <- struct{}{}
 	return func() bool {
@@ -43,6 +44,13 @@ func (c *handClock) AfterFunc(d time.Duration, f func()) func() bool {
 		t.done = true
 		return !was
 	}
+}
+
+// last is the duration of the timer that was set last.
+func (c *handClock) last() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.timers[len(c.timers)-1].d
 }
 
 // waitTimer returns when somebody has set n more timers.

@@ -178,3 +178,36 @@ func TestVersionsWithoutOverlap(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestPair: what the ends are before anybody has them.
+func TestPair(t *testing.T) {
+	testenv.CheckFDs(t)
+	parent, worker, err := scmrights.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parent.Close()
+	defer worker.Close()
+	p, w := duplicate(t, parent), duplicate(t, worker)
+	for _, n := range []int{p, w} {
+		if kind, err := unix.GetsockoptInt(n, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_SEQPACKET {
+			t.Errorf("socket type %d, %v", kind, err)
+		}
+	}
+	if on, err := unix.GetsockoptInt(p, unix.SOL_SOCKET, unix.SO_PASSCRED); err != nil || on != 1 {
+		t.Errorf("SO_PASSCRED %d, %v", on, err)
+	}
+	if on, err := unix.GetsockoptInt(p, unix.SOL_SOCKET, unix.SO_PASSRIGHTS); err == nil && on != 0 {
+		t.Error("SO_PASSRIGHTS is on")
+	}
+	flags := func(n int) int {
+		f, err := unix.FcntlInt(uintptr(n), unix.F_GETFL, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		return f & unix.O_NONBLOCK
+	}
+	if flags(p) == 0 || flags(w) != 0 {
+		t.Errorf("O_NONBLOCK: parent %#x, worker %#x", flags(p), flags(w))
+	}
+}

@@ -123,12 +123,14 @@ func TestTokenTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.sendOffer(3, [][]byte{slotOf(t, f, 2, 1, 0, "b")}, f)
+	receiveGrants(t, peer)
 	before, err := testenv.Descriptors()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r = p.sendOffer(3, [][]byte{s}, f)
-	p.send(frame(5, 7, 4, 0, []byte{2, 0, 0, 0, 0, 0, 0, 0})) // ABORT of record 2
+	r = p.sendOffer(4, [][]byte{s}, f)
+	p.send(frame(5, 7, 5, 0, []byte{2, 0, 0, 0, 0, 0, 0, 0})) // ABORT of record 2
 	e, err := peer.Receive(limit(t))
 	if err != nil || len(e.Grants) != 0 || len(e.Revoked) != 1 || e.Revoked[0] != "a" {
 		t.Fatalf("after the second copy and ABORT: %+v, %v", e, err)
@@ -137,7 +139,7 @@ func TestTokenTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first[12] = 3; !bytes.Equal(first, second) {
+	if first[12] = 4; !bytes.Equal(first, second) {
 		t.Errorf("receipts\n%x\n%x", first, second)
 	}
 	r.Close()

@@ -183,6 +183,9 @@ func TestResendAtMostN(t *testing.T) {
 	for attempt := range 2 {
 		w.offer().Close()
 		clock.waitTimer(t, 1) // the wait before the next attempt
+		if d := clock.last(); d != 20*time.Millisecond<<attempt {
+			t.Errorf("the wait after attempt %d is %v", attempt, d)
+		}
 		clock.advance(20 * time.Millisecond << attempt)
 		clock.waitTimer(t, 1) // the next receipt's deadline
 	}
@@ -264,7 +267,7 @@ func TestKeptReceiptPipe(t *testing.T) {
 // TestCloseWithOffersOut: Close ends what waits, and leaves nothing open.
 func TestCloseWithOffersOut(t *testing.T) {
 	testenv.CheckFDs(t)
-	conn, w := greeted(t, scmrights.Config{})
+	conn, w := greeted(t, scmrights.Config{Clock: newHandClock()}) // no deadline passes
 	var all []*scmrights.Grant
 	for i := range 5 {
 		grants, err := conn.Offer(trusted, attribute(t, fmt.Sprint(i), scmrights.ModeMove))
