@@ -233,7 +233,7 @@ func (r *run) judge(req *lib.ScmpNotifReq, forgive bool) *lib.ScmpNotifResp {
 	r.notices = append(r.notices, notice{r.phase, d, seccomp.Describe(r.bound.Arch, nr, args)})
 	switch {
 	case d.Action == seccomp.Errno:
-		return &lib.ScmpNotifResp{ID: req.ID, Error: -int32(d.Errno)}
+		return &lib.ScmpNotifResp{ID: req.ID, Error: int32(d.Errno)} // the library negates it
 	case d.Action == seccomp.Continue || forgive:
 		return resp
 	}
