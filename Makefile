@@ -1,0 +1,91 @@
+# Sallyport. `make help` lists the targets; `make` alone builds.
+#
+# The product is seven programs. The supervisor is linked with libseccomp
+# (cgo); everything else is static and built without cgo, because it runs on
+# the unprivileged side or in the hands of people. Builds are reproducible:
+# the same commit gives the same bytes, wherever the clone lies.
+.DEFAULT_GOAL := build
+.DELETE_ON_ERROR:
+SHELL := /bin/sh
+
+ifeq ($(origin GO),undefined)
+GO := $(or $(shell command -v go 2>/dev/null),$(wildcard /usr/local/go/bin/go),go)
+endif
+export GO
+
+BUILD := $(GO) build -trimpath -buildvcs=false
+WORKERS := sampler store alarm rogue
+
+# Arguments of the demo: make demo ARGS="--for 10s"
+ARGS ?=
+
+# Tests that start confined programs. A race build of those would need system
+# calls that no profile grants, so they stay out of `make race`.
+NOT_RACE := /internal/(launch|attest|archtest)$$|/cmd/|/tests/|/examples/
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: setup ## build bin/sallyport, bin/supervisor, bin/worker and bin/workers/*
+	@umask 022 && mkdir -p bin/workers && \
+	CGO_ENABLED=1 $(BUILD) -o bin/supervisor ./cmd/supervisor && \
+	CGO_ENABLED=0 $(BUILD) -o bin/ ./cmd/sallyport ./cmd/worker && \
+	CGO_ENABLED=0 $(BUILD) -o bin/workers/ $(WORKERS:%=./examples/sensor-logger/%)
+	@echo "built bin/sallyport bin/supervisor bin/worker $(WORKERS:%=bin/workers/%)"
+
+.PHONY: demo
+demo: build ## set up, build, and show it at work (ARGS="--for 10s")
+	@exec bin/sallyport demo $(ARGS)
+
+.PHONY: test
+test: build ## set up, build, and run every test that this machine can run
+	@$(GO) vet ./...
+	@$(GO) run ./internal/testsum/cmd $(TESTSUM) -- \
+		$(GO) test -json -shuffle=on -count=1 -vet=off -timeout=170s ./...
+
+.PHONY: integration
+integration: build ## run tests/integration in a rootful container (podman or docker)
+	@tools/container.sh prepare
+	@umask 022 && mkdir -p build/integration/fault/workers && \
+	CGO_ENABLED=0 $(BUILD) -o build/integration/ ./tests/integration/hostile && \
+	CGO_ENABLED=1 $(BUILD) -tags fault -o build/integration/fault/supervisor ./cmd/supervisor && \
+	CGO_ENABLED=0 $(BUILD) -tags fault -o build/integration/fault/ ./cmd/sallyport ./cmd/worker && \
+	CGO_ENABLED=0 $(BUILD) -tags fault -o build/integration/fault/workers/ $(WORKERS:%=./examples/sensor-logger/%)
+	@CGO_ENABLED=0 $(GO) run ./internal/testsum/cmd -required tests/integration/required.txt -- \
+		$(GO) test -json -count=1 -vet=off -timeout=300s -tags integration \
+		-exec "'$(CURDIR)/tools/container.sh' run" ./tests/integration
+
+.PHONY: race
+race: setup ## run the in-process tests under the race detector
+	@$(GO) run ./internal/testsum/cmd -- \
+		$(GO) test -json -race -shuffle=on -count=1 -vet=off -timeout=300s \
+		$$($(GO) list ./... | grep -Ev '$(NOT_RACE)')
+
+.PHONY: lint
+lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
+	@out=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); \
+	if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
+	@$(GO) vet ./...
+	@$(GO) vet -tags integration ./tests/integration
+	@$(GO) tool -modfile=tools/go.mod staticcheck ./...
+	@echo "lint: clean"
+
+.PHONY: fmt
+fmt: ## format the Go code in place
+	@$$($(GO) env GOROOT)/bin/gofmt -l -w $$(git ls-files '*.go')
+
+.PHONY: cross
+cross: setup ## build the worker side for arm64, arm, amd64, the supervisor for arm64
+	@tools/cross.sh
+
+.PHONY: clean
+clean: ## remove bin/ and build/
+	rm -rf bin build
+
+# What make needs from this machine. As root with apt it installs what is
+# missing and says so; otherwise it prints the line to type and stops.
+.PHONY: setup
+setup:
+	@tools/setup.sh build

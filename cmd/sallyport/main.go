@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/config"
+	"sallyport/internal/control"
+)
+
+// Exit codes of every verb.
+const (
+	exitFailed        = 1
+	exitUsage         = 2
+	exitConfiguration = 3
+	exitUnreachable   = 4
+	exitNotPermitted  = 5
+)
+
+// exit is an error that carries the exit code. An empty text prints nothing:
+// somebody else has said it already.
+type exit struct {
+	code int
+	text string
+}
+
+func (e exit) Error() string { return e.text }
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, unix.SIGTERM)
+	defer stop()
+	os.Exit(execute(ctx))
+}
+
+func execute(ctx context.Context) int {
+	root := &cobra.Command{
+		Use: "sallyport", Short: "hand devices to confined workers, and watch over them",
+		Long: "Sallyport runs sensor, actuator and gateway programs without privileges: a privileged\n" +
+			"parent opens what the configuration names and hands it over, already open.",
+		SilenceUsage: true, SilenceErrors: true,
+	}
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
+	})
+	root.CompletionOptions.DisableDefaultCmd = false
+	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), versionCommand())
+	return report(root.ExecuteContext(ctx))
+}
+
+// report prints an error once and gives the exit code for it.
+func report(err error) int {
+	var coded exit
+	var fault *control.Fault
+	var problems config.Problems
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &coded):
+		if coded.text != "" {
+			fmt.Fprintln(os.Stderr, "sallyport:", coded.text)
+		}
+		return coded.code
+	case errors.As(err, &problems):
+		fmt.Fprint(os.Stderr, problems.Error())
+		return exitConfiguration
+	case errors.As(err, &fault):
+		fmt.Fprintln(os.Stderr, "sallyport:", fault)
+		if fault.Code == "SP0411" {
+			return exitUnreachable
+		}
+		if fault.Code == "SP0403" {
+			return exitNotPermitted
+		}
+		return exitFailed
+	}
+	fmt.Fprintln(os.Stderr, "sallyport:", err)
+	return exitFailed
+}
+
+// exactly is cobra's argument check with our exit code.
+func exactly(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != n {
+			return exit{exitUsage, fmt.Sprintf("usage: %s", c.UseLine())}
+		}
+		return nil
+	}
+}

@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"sallyport/internal/bus"
+	"sallyport/internal/fault"
+	"sallyport/internal/monitor"
+)
+
+const (
+	drainTime = 300 * time.Millisecond // for receivers to take what is queued; those that batch do so at STOP
+	endTime   = 6 * time.Second        // for every worker to be reaped; each is killed after its own grace
+)
+
+// conduct starts the workers, waits for the end, and stops in order.
+func (s *supervisor) conduct() error {
+	feed, stopFeed := context.WithCancel(context.Background())
+	fed := make(chan struct{})
+	go func() { defer close(fed); s.feed(feed) }()
+	for _, w := range s.workers {
+		w.tell(monitor.Event{Kind: monitor.Start})
+	}
+	select {
+	case got := <-s.signals:
+		s.log.Info("stopping in order", "signal", got.String())
+	case <-s.stopping:
+	}
+	s.beginStop()
+	s.stopWorkers()
+	stopFeed()
+	<-fed
+	ctx, cancel := context.WithTimeout(context.Background(), endTime)
+	defer cancel()
+	return s.close(ctx)
+}
+
+// beginStop makes conduct go on to the ordered stop.
+func (s *supervisor) beginStop() { s.stopOnce.Do(func() { close(s.stopping) }) }
+
+// stopWorkers revokes every right to send, lets the receivers take what is
+// queued, asks every worker to stop, and waits until all are reaped.
+func (s *supervisor) stopWorkers() {
+	for _, w := range s.workers {
+		if err := s.bus.Revoke(w.cfg.ID); err != nil {
+			s.log.Error("revoke at the stop", "worker", w.cfg.Name, "error", err)
+		}
+	}
+	drain, cancel := context.WithTimeout(context.Background(), drainTime)
+	if err := s.bus.Drain(drain); err != nil {
+		s.log.Debug("not everything was taken before STOP", "why", err)
+	}
+	cancel()
+	for _, w := range s.workers {
+		w.tell(monitor.Event{Kind: monitor.Stop})
+	}
+	late := time.After(endTime)
+	for _, w := range s.workers {
+		select {
+		case <-w.ended:
+		case <-late:
+			s.log.Error("a worker was not reaped in time", "worker", w.cfg.Name)
+		}
+	}
+}
+
+// close releases all that open made, counts what the kernel still shows, and
+// publishes the summary. It is also the way out of an open that failed.
+func (s *supervisor) close(ctx context.Context) error {
+	defer close(s.stopped)
+	var errs []error
+	keep := func(err error) {
+		if err != nil {
+			errs = append(errs, err)
+		}
+	}
+	if s.launcher != nil {
+		keep(s.launcher.Close())
+	}
+	if s.stage != nil {
+		keep(s.stage.Close())
+	}
+	if s.bus != nil && !fault.On("leak-queue") {
+		keep(s.bus.Close())
+	}
+	if s.inputs != nil && !fault.On("leak-fd") {
+		keep(s.inputs.Close())
+	}
+	for _, w := range s.workers {
+		keep(w.exe.Close())
+	}
+	s.logs.Wait()
+	s.publishSummary()
+	return errors.Join(errs...)
+}
+
+func (s *supervisor) publishSummary() {
+	if s.server == nil {
+		return // it never ran
+	}
+	sum := s.tally.summary()
+	var err error
+	if sum.LeakedQueues, err = bus.Rows(); err != nil {
+		s.log.Error("count the queues that are left", "error", err)
+		sum.LeakedQueues = -1
+	}
+	left, err := s.leaked()
+	if err != nil {
+		s.log.Error("count the descriptors that are left", "error", err)
+		left = []string{"unknown"}
+	}
+	for _, name := range left {
+		s.log.Error("descriptor left open", "descriptor", name)
+	}
+	sum.LeakedFDs = len(left)
+	s.log.Info("stopped", "readings", sum.Readings, "alerts", sum.Alerts, "lost", sum.Lost,
+		"leaked_fds", sum.LeakedFDs, "leaked_queues", sum.LeakedQueues)
+	s.hub.Publish(sum)
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"io/fs"
+	"time"
+
+	"sallyport/internal/launch"
+	"sallyport/internal/seccomp"
+	"sallyport/internal/seccomp/scmp"
+	"sallyport/policy"
+)
+
+// filter is what a worker is confined by: the profile with its variables bound,
+// and the program that was compiled from it and verified against it.
+type filter struct {
+	bound   *seccomp.Bound
+	program *seccomp.Program
+	took    time.Duration // to compile and verify
+}
+
+// filters reads profiles from the ones built into the supervisor.
+type filters struct{ source fs.FS }
+
+func newFilters() *filters { return &filters{source: policy.Files} }
+
+// compile makes the filter of one worker. The queue ids in vars are fixed for
+// the life of the supervisor, so one compilation serves every epoch.
+func (f *filters) compile(profile string, vars seccomp.Vars) (*filter, error) {
+	start := time.Now()
+	p, err := seccomp.Parse(profile, f.source)
+	if err != nil {
+		return nil, err
+	}
+	bound, err := p.Bind(seccomp.Native(), vars)
+	if err != nil {
+		return nil, err
+	}
+	program, err := scmp.Compile(bound)
+	if err != nil {
+		return nil, fmt.Errorf("profile %s: %w", profile, err)
+	}
+	if err := seccomp.Verify(bound, program); err != nil {
+		return nil, fmt.Errorf("profile %s: the compiled filter does not say what the profile says: %w", profile, err)
+	}
+	return &filter{bound: bound, program: program, took: time.Since(start)}, nil
+}
+
+var phases = map[launch.Phase]seccomp.Phase{
+	launch.Launching: seccomp.Launching, launch.Starting: seccomp.Starting, launch.Running: seccomp.Running,
+}
+
+// decide answers a notice by number, register arguments and phase; nothing of
+// the worker's memory is read, so there is nothing to race with.
+func (f *filter) decide(phase launch.Phase, nr int32, args [6]uint64) launch.Verdict {
+	switch d := f.bound.Decide(phases[phase], uint32(nr), args); d.Action {
+	case seccomp.Continue:
+		return launch.Verdict{Continue: true}
+	case seccomp.Errno:
+		return launch.Verdict{Errno: int32(d.Errno)}
+	}
+	return launch.Verdict{}
+}

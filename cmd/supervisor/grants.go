@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"sallyport/internal/lane"
+	"sallyport/internal/monitor"
+	"sallyport/pkg/scmrights"
+)
+
+// grant takes the steps from a proof to START: WELCOME, one OFFER with
+// everything the configuration names, a receipt for each descriptor, START.
+// Devices are shared, so that a successor gets the same open files; bells and
+// day files are moved: the parent has no use for its copy.
+func (x *session) grant() error {
+	if err := x.conn.Welcome(x.epoch); err != nil {
+		return fmt.Errorf("WELCOME: %w", err)
+	}
+	items, moved, err := x.items()
+	if err != nil {
+		return err
+	}
+	err = x.offer(items)
+	if closeErr := closeAll(moved); err == nil {
+		err = closeErr
+	}
+	if err != nil {
+		return err
+	}
+	body, err := x.w.start().Encode()
+	if err != nil {
+		return fmt.Errorf("START: %w", err)
+	}
+	if err := x.conn.Send(lane.MsgStart, body); err != nil {
+		return fmt.Errorf("START: %w", err)
+	}
+	return nil
+}
+
+// items gathers what the worker is granted. The ledger of the Conn holds
+// duplicates of its own; moved lists the files that nobody needs after that.
+func (x *session) items() (items []scmrights.Item, moved []*os.File, err error) {
+	w := x.w
+	for _, name := range w.cfg.Devices {
+		granted, err := w.s.inputs.items(name)
+		if err != nil {
+			return nil, nil, errors.Join(err, closeAll(moved))
+		}
+		items = append(items, granted...)
+	}
+	for _, name := range w.cfg.Directories {
+		item, err := w.s.inputs.segment(name)
+		if err != nil {
+			return nil, nil, errors.Join(err, closeAll(moved))
+		}
+		items, moved = append(items, item), append(moved, item.File)
+	}
+	bells, err := w.s.bus.Bells(w.cfg.ID)
+	if err != nil {
+		return nil, nil, errors.Join(err, closeAll(moved))
+	}
+	for _, b := range bells {
+		access := scmrights.AccessWrite
+		if b.Read {
+			access = scmrights.AccessRead
+		}
+		items = append(items, scmrights.Item{Name: b.Name, Kind: scmrights.KindPipe, Mode: scmrights.ModeMove, Access: access, File: b.File})
+		moved = append(moved, b.File)
+	}
+	return items, moved, nil
+}
+
+// offer sends items and waits for every receipt.
+func (x *session) offer(items []scmrights.Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	begin := time.Now()
+	grants, err := x.conn.Offer(x.proof, items)
+	if err != nil {
+		return fmt.Errorf("OFFER: %w", err)
+	}
+	for _, g := range grants {
+		if err := g.Wait(x.ctx); err != nil {
+			return fmt.Errorf("grant of %q: %w", g.Name(), err)
+		}
+	}
+	x.grantedAt = time.Now()
+	x.handover = x.grantedAt.Sub(begin)
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	for _, g := range grants {
+		x.granted = append(x.granted, g.Name())
+	}
+	x.grants = append(x.grants, grants...)
+	return nil
+}
+
+// regrant offers something again to the living worker, beside the loop: a
+// receipt may take as long as its deadline. It takes the items' files.
+func (x *session) regrant(item scmrights.Item, owned bool) {
+	x.offers.Go(func() {
+		grants, err := x.conn.Offer(x.proof, []scmrights.Item{item})
+		if owned {
+			err = errors.Join(err, item.File.Close())
+		}
+		if err == nil {
+			err = grants[0].Wait(x.ctx)
+		}
+		if err != nil && x.ctx.Err() == nil {
+			x.post(monitor.Event{Kind: monitor.Failed, Reason: fmt.Sprintf("grant of %q: %v", item.Name, err)})
+		}
+	})
+}
+
+// start is what START tells the worker.
+func (w *worker) start() *lane.Start {
+	st := &lane.Start{Worker: lane.StartWorker{ID: w.cfg.ID, Name: w.cfg.Name}, Settings: w.cfg.Settings,
+		Send: w.s.bus.Outs(w.cfg.ID), Receive: w.s.bus.Ins(w.cfg.ID)}
+	heard := map[uint32]bool{w.cfg.ID: true}
+	for _, in := range st.Receive {
+		heard[in.From] = true
+	}
+	for i, sensor := range w.s.sensors {
+		if !heard[sensor.worker] {
+			continue
+		}
+		one := lane.Sensor{ID: uint32(i + 1), Name: sensor.name, Worker: sensor.worker, Unit: sensor.unit, Decode: sensor.decode}
+		if sensor.worker == w.cfg.ID {
+			one.Grant = sensor.name
+		}
+		st.Sensors = append(st.Sensors, one)
+	}
+	if len(st.Receive) > 0 {
+		st.Bell = "bell"
+	}
+	return st
+}
+
+// mayHold says whether a name is among the worker's devices or directories.
+func (w *worker) mayHold(name string) bool {
+	return w.s.inputs.grants(name, w.cfg.Devices, w.cfg.Directories)
+}
+
+func closeAll(files []*os.File) error {
+	var errs []error
+	for _, f := range files {
+		errs = append(errs, f.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+
+	"sallyport/internal/config"
+	"sallyport/internal/device"
+	"sallyport/pkg/scmrights"
+)
+
+// inputs are the devices and directories of the configuration, opened by the
+// parent and granted by name.
+type inputs struct {
+	cfg    *config.Config
+	owners []uint32
+	log    hclog.Logger
+
+	mu      sync.Mutex
+	devices map[string]*device.Device // by device name; without absent optional ones
+	absent  map[string]string         // why an optional device, or a lost grant of one, is missing
+}
+
+func openInputs(cfg *config.Config, owners []uint32, log hclog.Logger) (*inputs, error) {
+	in := &inputs{cfg: cfg, owners: owners, log: log, devices: make(map[string]*device.Device), absent: make(map[string]string)}
+	var faults []error
+	for _, conf := range cfg.Devices {
+		d, err := device.Open(conf, device.Options{})
+		switch {
+		case err == nil:
+			in.devices[conf.Name] = d
+		case conf.Optional && errors.Is(err, device.ErrAbsent):
+			log.Warn("degraded: an optional device is missing", "why", err)
+			in.absent[conf.Name] = err.Error()
+		default:
+			faults = append(faults, err)
+		}
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, errors.Join(err, in.Close())
+	}
+	return in, nil
+}
+
+// items gives what is granted for a device: nothing for one that is absent. The
+// files belong to the device.
+func (in *inputs) items(name string) ([]scmrights.Item, error) {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	d := in.devices[name]
+	if d == nil {
+		return nil, nil
+	}
+	var items []scmrights.Item
+	for _, o := range d.Opened() {
+		if in.absent[o.Name] != "" { // it was lost and could not be opened again
+			fresh, err := in.again(d, o.Name)
+			if err != nil && !in.optional(name) {
+				return nil, err
+			}
+			if err != nil {
+				continue
+			}
+			o = fresh
+		}
+		items = append(items, shared(o))
+	}
+	return items, nil
+}
+
+func shared(o *device.Opened) scmrights.Item {
+	return scmrights.Item{Name: o.Name, Kind: o.Kind, Mode: scmrights.ModeShare, Access: o.Access, File: o.File}
+}
+
+// again re-opens one grant of a device; in.mu is held.
+func (in *inputs) again(d *device.Device, name string) (*device.Opened, error) {
+	fresh, err := d.Reopen(name)
+	if err != nil {
+		in.absent[name] = err.Error()
+		return nil, err
+	}
+	delete(in.absent, name)
+	return fresh, nil
+}
+
+func (in *inputs) optional(name string) bool {
+	conf, _ := in.cfg.Device(name)
+	return conf.Optional
+}
+
+// segment opens the day file of a directory; the caller owns the item's file.
+func (in *inputs) segment(name string) (scmrights.Item, error) {
+	dir, known := in.cfg.Directory(name)
+	if !known {
+		return scmrights.Item{}, fmt.Errorf("directory %q is not in the configuration", name)
+	}
+	f, cut, err := device.Segment(dir.Path, time.Now(), in.owners...)
+	if err != nil {
+		return scmrights.Item{}, fmt.Errorf("directory %q (%s): %w", name, dir.Pos, err)
+	}
+	if cut > 0 {
+		in.log.Warn("a torn last line was cut off", "directory", name, "bytes", cut)
+	}
+	return scmrights.Item{Name: name, Kind: scmrights.KindFile, Mode: scmrights.ModeMove, Access: scmrights.AccessWrite, File: f}, nil
+}
+
+// reopen answers LOST and NEXT of a grant. owned says that the caller closes
+// the item's file after the offer.
+func (in *inputs) reopen(name string) (item scmrights.Item, owned bool, err error) {
+	if _, known := in.cfg.Directory(name); known {
+		item, err = in.segment(name)
+		return item, true, err
+	}
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	for _, conf := range in.cfg.Devices {
+		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Sensors(), name) {
+			fresh, err := in.again(d, name)
+			if err != nil {
+				return scmrights.Item{}, false, err
+			}
+			return shared(fresh), false, nil
+		}
+	}
+	return scmrights.Item{}, false, fmt.Errorf("no device or directory grants %q", name)
+}
+
+// grants says whether one of these devices or directories is granted as name.
+func (in *inputs) grants(name string, devices, directories []string) bool {
+	if slices.Contains(directories, name) {
+		return true
+	}
+	return slices.ContainsFunc(devices, func(device string) bool {
+		conf, known := in.cfg.Device(device)
+		return known && slices.Contains(conf.Sensors(), name)
+	})
+}
+
+// makeSafe sets the outputs among the devices to their safe values.
+func (in *inputs) makeSafe(devices []string) {
+	for _, name := range devices {
+		if d := in.devices[name]; d != nil {
+			if err := d.SetSafe(); err != nil {
+				in.log.Error("set to its safe value", "error", err)
+			}
+		}
+	}
+}
+
+// degraded says what is missing that may be.
+func (in *inputs) degraded() []string {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	list := []string{}
+	for _, why := range in.absent {
+		list = append(list, why)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// Close closes every device.
+func (in *inputs) Close() error {
+	var errs []error
+	for _, d := range in.devices {
+		errs = append(errs, d.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// numberSensors gives every sensor of a device that was opened its id: its
+// place in the list plus one. A device belongs to the first worker that has it.
+func numberSensors(cfg *config.Config, in *inputs) []sensor {
+	var list []sensor
+	for _, w := range cfg.Workers {
+		for _, name := range w.Devices {
+			d := in.devices[name]
+			if d == nil {
+				continue
+			}
+			for _, o := range d.Opened() {
+				for _, s := range o.Sensors {
+					list = append(list, sensor{name: s.Name, unit: s.Unit, decode: s.Decode, worker: w.ID, alerted: new(atomic.Uint64)})
+				}
+			}
+		}
+	}
+	return list
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/hashicorp/go-hclog"
+
+	"sallyport/internal/config"
+)
+
+// Exit codes, the same as the command's.
+const (
+	exitFailed        = 1
+	exitUsage         = 2
+	exitConfiguration = 3
+	exitNotPermitted  = 5
+)
+
+// options are what the command line says.
+type options struct {
+	file      string
+	rootless  bool   // in a user namespace with one mapped id
+	owner     string // a further user id that may own configuration and binaries
+	level     string
+	json      bool
+	namespace string // set by ourselves for the exec that enters the IPC namespace
+}
+
+func (o options) alsoOwner() ([]uint32, error) {
+	if o.owner == "" {
+		return nil, nil
+	}
+	var ids []uint32
+	for text := range strings.SplitSeq(o.owner, ",") {
+		id, err := strconv.ParseUint(text, 10, 32)
+		if err != nil {
+			return nil, fmt.Errorf("flag -owner: %q is not a user id", text)
+		}
+		ids = append(ids, uint32(id))
+	}
+	return ids, nil
+}
+
+func main() {
+	var o options
+	flags := flag.NewFlagSet("supervisor", flag.ContinueOnError)
+	flags.BoolVar(&o.rootless, "rootless", false, "run as root of a user namespace with a single mapped id")
+	flags.StringVar(&o.owner, "owner", "", "further user `ids` that may own the configuration and the binaries")
+	flags.StringVar(&o.level, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
+	flags.BoolVar(&o.json, "log-json", false, "log JSON lines")
+	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
+	flags.Usage = func() {
+		fmt.Fprintln(flags.Output(), "usage: supervisor [flags] FILE\n\nThe command `sallyport run FILE` starts it. Flags:")
+		flags.PrintDefaults()
+	}
+	if err := flags.Parse(os.Args[1:]); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return
+		}
+		os.Exit(exitUsage)
+	}
+	if flags.NArg() != 1 {
+		flags.Usage()
+		os.Exit(exitUsage)
+	}
+	o.file = flags.Arg(0)
+	os.Exit(start(o))
+}
+
+// start runs the supervisor and gives its exit code.
+func start(o options) int {
+	log := hclog.New(&hclog.LoggerOptions{Name: "supervisor", Level: hclog.LevelFromString(o.level), JSONFormat: o.json, Output: os.Stderr})
+	if os.Geteuid() != 0 {
+		fmt.Fprintln(os.Stderr, "supervisor: it must start as root (here it has user id "+strconv.Itoa(os.Geteuid())+
+			"): it opens devices and gives every worker a user of its own; use sudo, or `sallyport demo`, which can do without")
+		return exitNotPermitted
+	}
+	if o.namespace == "" {
+		// Does not return when all goes well: the exec starts us again inside.
+		fmt.Fprintln(os.Stderr, "supervisor: cannot enter an IPC namespace of its own:", enterNamespace())
+		return exitNotPermitted
+	}
+	if err := confirmNamespace(o.namespace); err != nil {
+		fmt.Fprintln(os.Stderr, "supervisor:", err)
+		return exitFailed
+	}
+	err := supervise(o, log)
+	var problems config.Problems
+	switch {
+	case errors.As(err, &problems):
+		fmt.Fprint(os.Stderr, problems.Error())
+		return exitConfiguration
+	case err != nil:
+		fmt.Fprintln(os.Stderr, "supervisor:", err)
+		return exitFailed
+	}
+	return 0
+}

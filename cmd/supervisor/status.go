@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"time"
+
+	"sallyport/internal/control"
+	"sallyport/internal/monitor"
+)
+
+// workerStatus is one item of the answer to `status`.
+type workerStatus struct {
+	Worker     string        `json:"worker"`
+	State      string        `json:"state"`
+	PID        int           `json:"pid"`
+	UID        uint32        `json:"uid"`
+	Epoch      uint32        `json:"epoch"`
+	Restarts   int           `json:"restarts"`
+	UptimeMS   float64       `json:"uptime_ms"`
+	ProofLevel int           `json:"proof_level"`
+	Policy     string        `json:"policy"`
+	LastExit   string        `json:"last_exit"`
+	Says       string        `json:"says"` // its last STATUS
+	Grants     []grantStatus `json:"grants"`
+
+	started time.Time
+}
+
+type grantStatus struct {
+	Name      string  `json:"name"`
+	Number    int32   `json:"number"` // of the descriptor in the worker
+	ReceiptMS float64 `json:"receipt_ms"`
+}
+
+// show takes a picture of the worker for `status`. The loop calls it after
+// every event, so an answer never waits for a worker.
+func (w *worker) show() {
+	state := w.mon.State()
+	now := workerStatus{Worker: w.cfg.Name, State: state.String(), UID: w.id, Epoch: w.epoch, Restarts: w.mon.Restarts(),
+		Policy: w.cfg.Policy, LastExit: w.shown.LastExit, Grants: []grantStatus{}}
+	if !state.Running() {
+		now.LastExit = w.mon.Reason()
+	} else if x := w.session; x != nil {
+		now.PID, now.started = x.pid(), x.started
+		if state == monitor.Ready {
+			now.ProofLevel = x.proof.Level()
+			x.mu.Lock()
+			for _, g := range x.grants {
+				now.Grants = append(now.Grants, grantStatus{Name: g.Name(), Number: g.WorkerFD(), ReceiptMS: milliseconds(g.Latency())})
+			}
+			x.mu.Unlock()
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now.Says = w.shown.Says
+	w.shown = now
+}
+
+func (w *worker) status() workerStatus {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	st := w.shown
+	if !st.started.IsZero() {
+		st.UptimeMS = milliseconds(time.Since(st.started))
+	}
+	return st
+}
+
+// supervisorStatus is the first item of the answer to `status`.
+type supervisorStatus struct {
+	Supervisor  string       `json:"supervisor"`
+	UptimeMS    float64      `json:"uptime_ms"`
+	NotEnforced []protection `json:"not_enforced"`
+	Degraded    []string     `json:"degraded"` // optional devices that are missing
+}
+
+// verbs are what the control socket answers beside `events`.
+func (s *supervisor) verbs() map[string]control.Verb {
+	return map[string]control.Verb{
+		"status": func(_ context.Context, _ control.Request, emit func(any) error) error {
+			err := emit(supervisorStatus{Supervisor: s.cfg.Supervisor.Name, UptimeMS: milliseconds(time.Since(s.started)),
+				NotEnforced: s.missing(), Degraded: s.inputs.degraded()})
+			for _, w := range s.workers {
+				if err == nil {
+					err = emit(w.status())
+				}
+			}
+			return err
+		},
+	}
+}

@@ -1,0 +1,175 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/go-hclog"
+	"github.com/oklog/run"
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/attest"
+	"sallyport/internal/bus"
+	"sallyport/internal/config"
+	"sallyport/internal/control"
+	"sallyport/internal/install"
+	"sallyport/internal/launch"
+	"sallyport/policy"
+)
+
+// supervisor is what all actors share. Its maps are filled before the actors
+// start and only read afterwards.
+type supervisor struct {
+	options  options
+	cfg      *config.Config
+	log      hclog.Logger
+	hub      *control.Hub
+	server   *control.Server
+	stage    *os.File // the worker binary, which every launch begins with
+	launcher *launch.Launcher
+	bus      *bus.Bus
+	inputs   *inputs
+	filters  *filters
+	tally    *tally
+	workers  []*worker
+	sensors  []sensor // by id - 1
+	own      int      // seccomp filters the supervisor itself runs under
+	started  time.Time
+	baseline table          // descriptors open before the first of ours
+	logs     sync.WaitGroup // readers of what processes print; each ends with its process
+
+	signals  chan os.Signal
+	stopping chan struct{} // closed when the ordered stop begins
+	stopped  chan struct{} // closed when it is over
+	stopOnce sync.Once
+}
+
+// supervise runs until a signal or a failure ends it, and returns after the
+// ordered stop.
+func supervise(o options, log hclog.Logger) error {
+	baseline, err := descriptors()
+	if err != nil {
+		return err
+	}
+	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
+		signals: make(chan os.Signal, 1), stopping: make(chan struct{}), stopped: make(chan struct{})}
+	// Never undone: a second SIGTERM must not end us in the middle of the stop.
+	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
+	if err := s.open(); err != nil {
+		s.close(context.Background())
+		return err
+	}
+	var group run.Group
+	// The conductor comes first: run.Group interrupts in this order, and every
+	// other interrupt waits until the ordered stop is over.
+	add(&group, "conductor", s.conduct, func(error) { s.beginStop() })
+	for _, w := range s.workers {
+		ctx, cancel := context.WithCancel(context.Background())
+		add(&group, "worker "+w.cfg.Name, func() error { return w.loop(ctx) }, s.afterStop(cancel))
+	}
+	tapCtx, cancelTap := context.WithCancel(context.Background())
+	add(&group, "tap", func() error { return s.tap(tapCtx) }, s.afterStop(cancelTap))
+	add(&group, "control", s.server.Execute, s.afterStop(func() { s.server.Interrupt(nil) }))
+	return group.Run()
+}
+
+// add gives the group an actor whose errors and panics carry its name.
+func add(group *run.Group, name string, execute func() error, interrupt func(error)) {
+	group.Add(func() (err error) {
+		defer func() {
+			if p := recover(); p != nil {
+				err = fmt.Errorf("%s: panic: %v\n%s", name, p, debug.Stack())
+			}
+		}()
+		if err := execute(); err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+		return nil
+	}, interrupt)
+}
+
+// afterStop makes an interrupt that waits for the ordered stop.
+func (s *supervisor) afterStop(do func()) func(error) {
+	return func(error) {
+		<-s.stopped
+		do()
+	}
+}
+
+// open reads the configuration and opens everything it names, in the order in
+// which a mistake is cheapest. What it opened when it fails, close releases.
+func (s *supervisor) open() error {
+	if err := launch.Probe(); err != nil {
+		return err
+	}
+	owners, err := s.options.alsoOwner()
+	if err != nil {
+		return err
+	}
+	if s.cfg, err = (config.Rules{Policies: policy.Roles, Waivers: waivers, Owners: owners}).Load(s.options.file); err != nil {
+		return err
+	}
+	if err := s.checkWaivers(); err != nil {
+		return err
+	}
+	if s.own, err = attest.OwnFilters(); err != nil {
+		return err
+	}
+	if s.own > 0 {
+		s.log.Warn("another seccomp filter surrounds the supervisor: its refusals outrank the answers to a worker's notices", "filters", s.own)
+	}
+	if s.inputs, err = openInputs(s.cfg, owners, s.log); err != nil {
+		return err
+	}
+	s.sensors = numberSensors(s.cfg, s.inputs)
+	if s.bus, err = bus.New(busConfig(s.cfg, s.ids(), s.log)); err != nil {
+		return err
+	}
+	programs, err := install.Find()
+	if err != nil {
+		return err
+	}
+	s.filters = newFilters()
+	for i := range s.cfg.Workers {
+		w, err := newWorker(s, &s.cfg.Workers[i], programs, owners)
+		if err != nil {
+			return err
+		}
+		s.workers = append(s.workers, w)
+	}
+	if s.stage, err = config.Binary(programs.Worker(), owners...); err != nil {
+		return err
+	}
+	if s.launcher, err = launch.New(s.stage); err != nil {
+		return err
+	}
+	s.server, err = control.Listen(s.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
+	return err
+}
+
+// checkWaivers refuses to run without a protection that nobody waived.
+func (s *supervisor) checkWaivers() error {
+	for _, p := range s.missing() {
+		if !p.Waived {
+			return fmt.Errorf(`%s: %s cannot be had here (%s); add waive = [%q] to supervisor {} to run without it`,
+				s.options.file, p.Name, p.Why, p.Name)
+		}
+		s.log.Warn("not enforced", "protection", p.Name, "why", p.Why)
+	}
+	return nil
+}
+
+// ids gives every worker its user and group id, equal numbers from the pool.
+func (s *supervisor) ids() func(worker uint32) uint32 {
+	return func(worker uint32) uint32 {
+		if s.options.rootless {
+			return 0
+		}
+		return s.cfg.Supervisor.FirstID + worker - 1
+	}
+}

@@ -1,0 +1,78 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"sync/atomic"
+
+	"sallyport/internal/control"
+	"sallyport/internal/reading"
+)
+
+// sensor is one name under which readings travel. Its id is its place in
+// supervisor.sensors plus one.
+type sensor struct {
+	name, unit, decode string
+	worker             uint32         // that reads it
+	alerted            *atomic.Uint64 // bits of the value of its last alert
+}
+
+func (s sensor) lastAlert() float64 { return math.Float64frombits(s.alerted.Load()) }
+
+// sensor finds a sensor by the id in a frame.
+func (s *supervisor) sensor(id uint32) (sensor, bool) {
+	if id == 0 || int(id) > len(s.sensors) {
+		return sensor{}, false
+	}
+	return s.sensors[id-1], true
+}
+
+// tap is the supervisor's own subscription: fixed frames of every sender become
+// events. It is the only thing of a reading that the parent looks at.
+func (s *supervisor) tap(ctx context.Context) error {
+	lanes := s.bus.Tap()
+	for {
+		item, err := lanes.Receive(ctx)
+		switch {
+		case ctx.Err() != nil, errors.Is(err, context.Canceled):
+			return nil
+		case s.isStopped(err):
+			<-ctx.Done() // the lanes are gone, in order
+			return nil
+		case err != nil:
+			return fmt.Errorf("tap lanes: %w", err)
+		}
+		s.frame(&item.Frame)
+	}
+}
+
+func (s *supervisor) frame(f *reading.Frame) {
+	sensor, known := s.sensor(f.Sensor)
+	if !known || sensor.worker != f.Worker || math.IsNaN(f.Value) || math.IsInf(f.Value, 0) {
+		s.log.Debug("frame dropped", "worker", f.Worker, "sensor", f.Sensor, "value", f.Value)
+		return
+	}
+	if f.Kind == reading.Alert {
+		sensor.alerted.Store(math.Float64bits(f.Value))
+		s.tally.alert()
+		s.hub.Publish(control.Raised{Sensor: sensor.name, Value: f.Value, Unit: sensor.unit})
+		return
+	}
+	s.tally.reading()
+	s.hub.Publish(control.Reading{Sensor: sensor.name, Value: f.Value, Unit: sensor.unit, Seq: f.Seq})
+}
+
+// isStopped says whether an error of the lanes is the ordered stop's doing.
+func (s *supervisor) isStopped(err error) bool {
+	if err == nil {
+		return false
+	}
+	select {
+	case <-s.stopping:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,43 @@
+// Command alarm switches a lamp on at every alert, and off when none came for
+// a while.
+//
+//	settings = { hold = "5s" }
+package main
+
+import (
+	"context"
+	"time"
+
+	"sallyport/pkg/worker"
+)
+
+func main() { worker.Run(alarm) }
+
+func alarm(ctx context.Context, w *worker.Worker) error {
+	lamp := &lamp{hold: w.Duration("hold", 5*time.Second), set: func(level byte) error {
+		f, err := w.File("lamp")
+		if err == nil {
+			_, err = f.WriteAt([]byte{level}, 0)
+		}
+		return err
+	}}
+	defer lamp.off()
+	for item, err := range w.Items(ctx) {
+		if err != nil {
+			return err
+		}
+		if !item.Alert {
+			continue
+		}
+		w.Logf("%s: %s", item.Sensor, item.Text)
+		if err := lamp.alert(time.Now()); err != nil {
+			return err
+		}
+		time.AfterFunc(lamp.hold, func() {
+			if err := lamp.settle(time.Now()); err != nil {
+				w.Logf("lamp: %v", err)
+			}
+		})
+	}
+	return nil
+}

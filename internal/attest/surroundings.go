@@ -1,0 +1,161 @@
+package attest
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// namespaces of a worker: whether it has its own.
+var namespaces = []struct {
+	name string
+	own  bool
+}{
+	{"mnt", true}, {"net", true}, {"uts", true}, {"cgroup", true},
+	{"ipc", false}, {"pid", false}, {"user", false},
+}
+
+// surroundings is level 2.
+func (f *Proof) surroundings(d *procDir, e Expect) error {
+	for _, check := range []func(*procDir, Expect) error{namespacesPrivate, rootEmpty, descriptorsKnown, exeSame, memorySplit} {
+		if err := check(d, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func namespacesPrivate(d *procDir, _ Expect) error {
+	for _, n := range namespaces {
+		theirs, err := d.stat("ns/" + n.name)
+		if err != nil {
+			return err
+		}
+		var ours unix.Stat_t
+		if err := unix.Stat("/proc/self/ns/"+n.name, &ours); err != nil {
+			return fmt.Errorf("own %s namespace: %w", n.name, err)
+		}
+		switch same := theirs.Ino == ours.Ino && theirs.Dev == ours.Dev; {
+		case n.own && same:
+			return fmt.Errorf("the worker is in the supervisor's %s namespace", n.name)
+		case !n.own && !same:
+			return fmt.Errorf("the worker is not in the supervisor's %s namespace", n.name)
+		}
+	}
+	return nil
+}
+
+func rootEmpty(d *procDir, _ Expect) error {
+	names, err := d.list("root/")
+	if err != nil {
+		return err
+	}
+	if len(names) != 0 {
+		return fmt.Errorf("the worker's root holds %q and more, want nothing", names[0])
+	}
+	fd, err := unix.Openat(d.fd, "root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return fmt.Errorf("open /proc/%d/root: %w", d.pid, err)
+	}
+	defer unix.Close(fd)
+	var fs unix.Statfs_t
+	if err := unix.Fstatfs(fd, &fs); err != nil {
+		return fmt.Errorf("fstatfs of the worker's root: %w", err)
+	}
+	if fs.Flags&unix.ST_RDONLY == 0 {
+		return errors.New("the worker's root can be written")
+	}
+	return nil
+}
+
+// descriptorsKnown admits 0, 1, 2, the channel at 3, and what a Go runtime
+// opens for its poller: one epoll and one eventfd.
+func descriptorsKnown(d *procDir, _ Expect) error {
+	names, err := d.list("fd")
+	if err != nil {
+		return err
+	}
+	pollers := map[string]bool{"anon_inode:[eventpoll]": true, "anon_inode:[eventfd]": true}
+	lowest := 0
+	for _, name := range names {
+		link, err := d.link("fd/" + name)
+		if errors.Is(err, unix.ENOENT) {
+			continue // closed meanwhile
+		}
+		if err != nil {
+			return err
+		}
+		n, err := strconv.Atoi(name)
+		switch {
+		case err != nil:
+			return fmt.Errorf("descriptor %q has no number", name)
+		case n <= 2:
+			lowest++
+		case n == 3:
+			lowest++
+			if !strings.HasPrefix(link, "socket:") {
+				return fmt.Errorf("descriptor 3 is %q, want the channel's socket", link)
+			}
+		case pollers[link]:
+			delete(pollers, link) // one of each
+		default:
+			return fmt.Errorf("descriptor %d is %q: nothing was granted yet", n, link)
+		}
+	}
+	if lowest != 4 {
+		return fmt.Errorf("%d of the descriptors 0 to 3 are open, want all four", lowest)
+	}
+	return nil
+}
+
+func exeSame(d *procDir, e Expect) error {
+	if e.Exe == nil {
+		return errors.New("no executable to compare with")
+	}
+	theirs, err := d.stat("exe")
+	if err != nil {
+		return err
+	}
+	conn, err := e.Exe.SyscallConn()
+	if err != nil {
+		return err
+	}
+	var ours unix.Stat_t
+	var statErr error
+	if err := conn.Control(func(fd uintptr) { statErr = unix.Fstat(int(fd), &ours) }); err != nil {
+		return err
+	}
+	if statErr != nil {
+		return os.NewSyscallError("fstat", statErr)
+	}
+	if theirs.Dev != ours.Dev || theirs.Ino != ours.Ino {
+		return fmt.Errorf("the worker executes inode %d of device %#x, launched was inode %d of %#x", theirs.Ino, theirs.Dev, ours.Ino, ours.Dev)
+	}
+	return nil
+}
+
+// memorySplit looks for a mapping both writable and executable.
+func memorySplit(d *procDir, _ Expect) error {
+	maps, err := d.read("maps")
+	if err != nil {
+		return err
+	}
+	return checkMaps(maps)
+}
+
+func checkMaps(maps string) error {
+	for line := range strings.Lines(maps) {
+		span, rest, _ := strings.Cut(line, " ")
+		if len(rest) < 4 {
+			return fmt.Errorf("line %q of the worker's maps cannot be read", line)
+		}
+		if mode := rest[:4]; mode[1] == 'w' && mode[2] == 'x' {
+			return fmt.Errorf("memory %s is both writable and executable (%s)", span, mode)
+		}
+	}
+	return nil
+}

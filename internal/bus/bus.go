@@ -1,0 +1,159 @@
+package bus
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+
+	"sallyport/internal/fault"
+	"sallyport/internal/lane"
+	"sallyport/pkg/sysvctl"
+)
+
+// Bus is all lanes of a configuration. Its methods may be called by several
+// goroutines, but Permit and Revoke of one worker must not overlap.
+type Bus struct {
+	cfg   Config
+	rows  []*row
+	pairs []*pair
+	taps  map[tapKey]*row
+	bells *bells
+	tap   *lane.Receiver
+
+	closed atomic.Bool
+}
+
+type tapKey struct {
+	queue  string
+	sender uint32
+}
+
+// New sets kernel.msgmnb of the IPC namespace to twice the largest lane where
+// that is more, and creates every lane closed and every bell. Where the limit
+// cannot be written, lanes are made at most half of it, and the log says so. On
+// an error nothing is left behind.
+func New(cfg Config) (*Bus, error) {
+	if cfg.Log == nil {
+		cfg.Log = func(string, ...any) {}
+	}
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	b := &Bus{cfg: cfg, taps: map[tapKey]*row{}}
+	b.plan()
+	if err := b.fitLimits(); err != nil {
+		return nil, err
+	}
+	for _, r := range b.rows {
+		q, err := sysvctl.Create(sysvctl.Private, sysvctl.Options{Mode: modeClosed, QBytes: uint64(r.bytes)})
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("bus: create %v: %w", r, err), b.remove())
+		}
+		r.q = q
+	}
+	fault.Point("P8")
+	var err error
+	if b.bells, err = newBells(b.receivers()); err != nil {
+		return nil, errors.Join(err, b.remove())
+	}
+	if b.tap, err = b.newTap(); err != nil {
+		return nil, errors.Join(err, b.bells.close(), b.remove())
+	}
+	return b, nil
+}
+
+// plan fills the table from the configuration.
+func (b *Bus) plan() {
+	gids := map[uint32]uint32{}
+	for _, m := range b.cfg.Members {
+		gids[m.ID] = m.GID
+	}
+	add := func(queue string, k kind, from, to uint32, bytes int) *row {
+		r := &row{queue: queue, kind: k, sender: from, receiver: to, gid: gids[from], bytes: bytes}
+		b.rows = append(b.rows, r)
+		return r
+	}
+	for _, q := range b.cfg.Queues {
+		for _, p := range pairs(q, b.cfg.Members) {
+			if p.hasUrgent {
+				p.urgentQueue = add(q.Name, urgent, p.from, p.to, orDefault(q.UrgentBytes, defaultLane))
+				p.ackQueue = add(q.Name, ack, p.to, p.from, ackLane)
+			}
+			if p.hasRoutine {
+				p.routineQueue = add(q.Name, routine, p.from, p.to, orDefault(q.RoutineBytes, defaultLane))
+			}
+			b.pairs = append(b.pairs, p)
+		}
+		for _, m := range b.cfg.Members {
+			if m.Queue == q.Name && len(tapBands(q, m)) > 0 {
+				b.taps[tapKey{q.Name, m.ID}] = add(q.Name, tap, m.ID, Supervisor, orDefault(b.cfg.TapBytes, defaultLane))
+			}
+		}
+	}
+}
+
+// fitLimits makes room for every lane, and above it for the kick of a revoke.
+func (b *Bus) fitLimits() error {
+	largest := 0
+	for _, r := range b.rows {
+		largest = max(largest, r.bytes)
+	}
+	l, err := sysvctl.ReadLimits()
+	if err != nil {
+		return fmt.Errorf("bus: %w", err)
+	}
+	if uint64(2*largest) <= l.QBytes {
+		return nil
+	}
+	err = sysvctl.SetLimits(sysvctl.Limits{QBytes: uint64(2 * largest)})
+	if err == nil {
+		return nil
+	}
+	half := int(l.QBytes / 2)
+	if half < minLane {
+		return fmt.Errorf("bus: kernel.msgmnb is %d, lanes need at least %d: %w", l.QBytes, 2*minLane, err)
+	}
+	b.cfg.Log("lanes made smaller: the limit of message queues cannot be raised",
+		"wanted", 2*largest, "msgmnb", l.QBytes, "lane", half, "error", err)
+	for _, r := range b.rows {
+		r.bytes = min(r.bytes, half)
+	}
+	return nil
+}
+
+// receivers are all workers that hear anybody, with their names.
+func (b *Bus) receivers() map[uint32]string {
+	all := map[uint32]string{Supervisor: tapName}
+	for _, p := range b.pairs {
+		all[p.to] = b.name(p.to)
+	}
+	return all
+}
+
+func (b *Bus) name(id uint32) string {
+	i := slices.IndexFunc(b.cfg.Members, func(m Member) bool { return m.ID == id })
+	if i < 0 {
+		return ""
+	}
+	return b.cfg.Members[i].Name
+}
+
+func (b *Bus) newTap() (*lane.Receiver, error) {
+	var ins []lane.In
+	for _, r := range b.rows {
+		if r.kind == tap {
+			ins = append(ins, lane.In{Queue: r.queue, From: r.sender, Urgent: lane.NoLane, Routine: r.id(), Ack: lane.NoLane})
+		}
+	}
+	return lane.NewReceiver(lane.ReceiverConfig{
+		Worker: Supervisor, Ins: ins, Bell: b.bells.own(Supervisor), Tap: true,
+		Rejected: func(from uint32, reason error) {
+			b.cfg.Log("frame thrown away", "worker", b.name(from), "reason", reason)
+		},
+	})
+}
+
+// Tap returns the supervisor's own subscription: every frame of every worker,
+// 64 bytes each, as far as the tap lanes had room. It belongs to the Bus.
+func (b *Bus) Tap() *lane.Receiver { return b.tap }

@@ -1,0 +1,121 @@
+package bus
+
+import (
+	"fmt"
+
+	"sallyport/internal/lane"
+	"sallyport/internal/reading"
+	"sallyport/pkg/sysvctl"
+)
+
+// Supervisor is the number of the supervisor where workers have theirs.
+const Supervisor uint32 = 0
+
+// kind of a lane.
+type kind uint8
+
+const (
+	urgent kind = iota
+	routine
+	ack
+	tap
+)
+
+func (k kind) String() string { return [...]string{"urgent", "routine", "ack", "tap"}[k] }
+
+// frames lists the message sizes that belong in a lane of this kind.
+func (k kind) frames() []int {
+	if k == urgent {
+		return []int{reading.Size, reading.AlertSize}
+	}
+	return []int{reading.Size}
+}
+
+// row is one lane: everything that is known about it, and its System V queue.
+type row struct {
+	queue            string // name of the configured queue
+	kind             kind
+	sender, receiver uint32
+	gid              uint32 // group of the sender
+	bytes            int
+	q                *sysvctl.Queue
+}
+
+func (r *row) String() string {
+	return fmt.Sprintf("%s lane of queue %q from worker %d to %d", r.kind, r.queue, r.sender, r.receiver)
+}
+
+// Modes of a lane over time. The supervisor, creator and owner, always keeps 6.
+// A revoke takes the write bits away, which makes 0624 into 0604: the sender's
+// group has nothing then, and the receiver may still empty the lane.
+const (
+	modeClosed = 0o600 // nobody else
+	modeOpen   = 0o624 // group (the sender) writes, others (the receiver) read
+)
+
+// pair is one worker that hears another on one queue.
+type pair struct {
+	queue        string
+	from, to     uint32
+	bands        map[string]uint16
+	hasUrgent    bool
+	hasRoutine   bool
+	urgentQueue  *row
+	routineQueue *row
+	ackQueue     *row
+}
+
+// pairs finds who hears whom: every two members of a queue where the one sends
+// a band that the other receives. Nobody hears himself.
+func pairs(q Queue, members []Member) []*pair {
+	var all []*pair
+	for _, from := range members {
+		for _, to := range members {
+			if from.Queue != q.Name || to.Queue != q.Name || from.ID == to.ID {
+				continue
+			}
+			p := &pair{queue: q.Name, from: from.ID, to: to.ID, bands: map[string]uint16{}}
+			p.hasUrgent = p.take(q.UrgentBands, from.Send, to.Receive)
+			p.hasRoutine = p.take(q.RoutineBands, from.Send, to.Receive)
+			if len(p.bands) > 0 {
+				all = append(all, p)
+			}
+		}
+	}
+	return all
+}
+
+func (p *pair) take(bands map[string]uint16, send, receive []string) (any bool) {
+	for name, mtype := range bands {
+		if names(send, name) && names(receive, name) {
+			p.bands[name] = mtype
+			any = true
+		}
+	}
+	return any
+}
+
+// names says whether a list of bands has this one; "*" has all.
+func names(list []string, band string) bool {
+	for _, n := range list {
+		if n == band || n == "*" {
+			return true
+		}
+	}
+	return false
+}
+
+// tapBands are all bands that a member sends, whether anybody hears them or not.
+func tapBands(q Queue, m Member) map[string]uint16 {
+	p := pair{bands: map[string]uint16{}}
+	p.take(q.UrgentBands, m.Send, []string{"*"})
+	p.take(q.RoutineBands, m.Send, []string{"*"})
+	return p.bands
+}
+
+func (r *row) id() int32 {
+	if r == nil {
+		return lane.NoLane
+	}
+	return int32(r.q.ID())
+}

@@ -1,0 +1,155 @@
+package config
+
+import (
+	"slices"
+	"time"
+)
+
+// Config is one valid configuration, with defaults merged in.
+type Config struct {
+	Path        string
+	Supervisor  Supervisor
+	Devices     []Device
+	Directories []Directory
+	Sockets     []Socket
+	Queues      []Queue
+	Workers     []Worker // those to start
+	Disabled    []Worker // checked like the others, not to be started
+}
+
+// Supervisor is about the parent itself.
+type Supervisor struct {
+	Name            string
+	FirstID, LastID uint32 // pool of user and group ids, both ends included
+	Control         string // path of the control socket
+	Waive           []string
+}
+
+// Device is one thing that the parent opens for workers. Which of the fields are
+// set depends on Kind.
+type Device struct {
+	Name, Kind string   // Kind: file thermal hwmon iio w1 sim
+	Path       string   // file
+	Type       string   // thermal
+	HwmonName  string   // hwmon
+	Input      string   // hwmon: "temp1" or a label; "" with Channels, or for temp1
+	IIOName    string   // iio
+	ID         string   // w1
+	Decode     string   // "" is the kind's own
+	Unit       string   // "" is the kind's own
+	Channels   []string // hwmon and iio
+	Sim        *Sim     // sim
+	Optional   bool     // missing is degraded, not an error
+	Shared     bool     // may go to several workers
+	Output     bool     // the worker writes, the parent looks
+	Safe       int      // what the parent sets when the worker of an output is lost
+	Pos        Pos
+}
+
+// Sensors returns the names under which readings of the device travel: its own
+// name, or one name a channel where it has several. Grants have the same names.
+func (d *Device) Sensors() []string {
+	if len(d.Channels) < 2 {
+		return []string{d.Name}
+	}
+	names := make([]string, len(d.Channels))
+	for i, c := range d.Channels {
+		names[i] = d.Name + "." + c
+	}
+	return names
+}
+
+// Sim is a simulated input: sine and square swing between Min and Max; pulse is
+// Max during [After, After+For) of each Period and Min otherwise.
+type Sim struct {
+	Wave               string // sine square pulse
+	Period, After, For time.Duration
+	Min, Max           float64
+}
+
+// Directory is a place whose files the parent opens; its path never reaches a worker.
+type Directory struct {
+	Name, Path, Mode string // Mode: append-segments
+	Pos              Pos
+}
+
+// Socket is a listener or a connection that the parent makes.
+type Socket struct {
+	Name    string
+	Listen  bool   // else connect
+	Network string // tcp udp unix
+	Address string // literal address with port, or an absolute path
+	Pos     Pos
+}
+
+// Queue is a set of lanes between its senders and receivers.
+type Queue struct {
+	Name, Isolation string // Isolation: per-worker
+	Urgent, Routine Lane
+	Pos             Pos
+}
+
+// Lane holds the bands of one urgency; a band's number is its System V message type.
+type Lane struct {
+	Bands map[string]uint16
+	Bytes int
+	Full  string // routine: drop-new or block; urgent: ""
+}
+
+// Worker is one process to run.
+type Worker struct {
+	ID                            uint32 // from 1, in the order of the file; disabled workers count too
+	Name                          string
+	Command                       []string // first an absolute path, or a name beneath workers/
+	Settings                      map[string]string
+	Devices, Directories, Sockets []string
+	Policy                        string
+	Queues                        []WorkerQueue
+	Restart                       Restart
+	Limits                        Limits
+	ReadyWithin, Heartbeat        time.Duration
+	Proof                         int
+	After                         []string
+	Pos                           Pos
+}
+
+// WorkerQueue is a worker's part in a queue: names of bands, or "*" for all.
+type WorkerQueue struct {
+	Name          string
+	Send, Receive []string
+}
+
+// Restart says what happens when a worker ends.
+type Restart struct {
+	When                   string // always on-failure never
+	BackoffMin, BackoffMax time.Duration
+	GiveUp                 int // this many failures ...
+	GiveUpWithin           time.Duration
+}
+
+// Limits bound one worker's use of the machine.
+type Limits struct {
+	Memory           uint64 // bytes
+	Tasks, OpenFiles uint32
+}
+
+// Device returns the device of that name.
+func (c *Config) Device(name string) (Device, bool) {
+	i := slices.IndexFunc(c.Devices, func(d Device) bool { return d.Name == name })
+	if i < 0 {
+		return Device{}, false
+	}
+	return c.Devices[i], true
+}
+
+// Directory returns the directory of that name.
+func (c *Config) Directory(name string) (Directory, bool) {
+	i := slices.IndexFunc(c.Directories, func(d Directory) bool { return d.Name == name })
+	if i < 0 {
+		return Directory{}, false
+	}
+	return c.Directories[i], true
+}
+
+// UserID returns the user and group id of the worker from the pool.
+func (c *Config) UserID(worker uint32) uint32 { return c.Supervisor.FirstID + worker - 1 }

@@ -1,0 +1,142 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// common are the attributes of a worker that defaults may set as well.
+var common = []attrType{
+	{name: "ready_within", value: durationIn(10*time.Millisecond, time.Hour), fallback: 5 * time.Second, doc: "time from the start to ready"},
+	{name: "heartbeat", value: durationIn(100*time.Millisecond, 24*time.Hour), fallback: 10 * time.Second, doc: "longest silence of a living worker"},
+	{name: "proof", value: proofLevel, fallback: 3, doc: "level of proof of confinement without which it is granted nothing"},
+}
+
+var defaultsBlock = &blockType{
+	name: "defaults", doc: "what holds for every worker that does not say otherwise",
+	attrs:  common,
+	blocks: []*blockType{restartBlock, limitsBlock},
+}
+
+var workerBlock = &blockType{
+	name: "worker", label: "a worker", many: true, doc: "one confined process",
+	attrs: append([]attrType{
+		{name: "command", value: command, required: true, doc: "an absolute path, or a name beneath workers/, and arguments"},
+		{name: "settings", value: settings, doc: "texts that the worker is given at its start"},
+		{name: "devices", value: listOf("device names", name, false), doc: "devices granted to it"},
+		{name: "directories", value: listOf("directory names", name, false), doc: "directories granted to it"},
+		{name: "sockets", value: listOf("socket names", name, false), doc: "sockets granted to it"},
+		{name: "policy", value: policyName, required: true, doc: "profile of the calls it may make"},
+		{name: "after", value: listOf("worker names", name, false), doc: "workers that are ready before it starts"},
+		{name: "enabled", value: truth, fallback: true, doc: "false: checked, not started"},
+		{name: "protocol", later: true, doc: "level of the hand-over protocol that it speaks"},
+		{name: "notify", later: true, doc: "says READY=1 by itself"},
+		{name: "shim", later: true, doc: "prints its readings"},
+		{name: "exec", later: true, doc: "may execute programs"},
+		{name: "read_only", later: true, doc: "files an interpreter needs"},
+		{name: "start_grace", later: true, doc: "time in which start-up calls are answered"},
+		{name: "start", later: true, doc: "starts on the first connection"},
+	}, common...),
+	blocks: []*blockType{
+		{name: "queue", label: "a queue", many: true, doc: "its part in a queue", attrs: []attrType{
+			{name: "send", value: listOf("band names", bandName, false), doc: "bands it sends"},
+			{name: "receive", value: listOf("band names", bandName, false), doc: `bands it receives, or ["*"]`},
+		}},
+		restartBlock, limitsBlock,
+	},
+}
+
+var policyName = textOf("the name of a policy", func(s string) fault {
+	if f := textFault(name, s); f != "" {
+		return fault{f, "", "write the name of a file in policy/ without .policy"}
+	}
+	return fault{}
+})
+
+var bandName = textOf("the name of a band", func(s string) fault {
+	if s == "*" {
+		return fault{}
+	}
+	if f := textFault(name, s); f != "" {
+		return fault{f, "", `write the name of a band of the queue, or "*" for all`}
+	}
+	return fault{}
+})
+
+// textFault says what a value type has against a text, or "".
+func textFault(t valueType, s string) string {
+	var r reader
+	t.read(&r, literal{text: s})
+	if len(r.problems) == 0 {
+		return ""
+	}
+	return r.problems[0].What
+}
+
+var proofLevel = valueType{"a level from 1 to 3", func(r *reader, l literal) (any, bool) {
+	if l.kind == numberLiteral {
+		if n, _ := l.number.Int64(); n == 4 {
+			r.fault(l.rng, fault{"proof level 4 is not in this version", "", "use 3, which is also the default"})
+			return nil, false
+		}
+	}
+	return wholeNumber(1, 3).read(r, l)
+}}
+
+var command = valueType{"a list of a program and its arguments", func(r *reader, l literal) (any, bool) {
+	v, ok := listOf("a program and its arguments", argument, true).read(r, l)
+	if !ok {
+		return nil, false
+	}
+	words := v.([]word)
+	if len(l.list) == 0 {
+		r.fault(l.rng, fault{"the command is empty", "", `write the program, as in ["sampler"]`})
+		return nil, false
+	}
+	if len(words) != len(l.list) {
+		return nil, false
+	}
+	program := words[0]
+	switch {
+	case strings.HasPrefix(program.text, "/"):
+		if f := checkPath(program.text); f.what != "" {
+			r.fault(program.rng, f)
+			return nil, false
+		}
+	case strings.Contains(program.text, "/") || program.text == "." || program.text == ".." || program.text == "":
+		r.fault(program.rng, fault{fmt.Sprintf("%q is neither an absolute path nor a plain name", program.text), "a plain name is looked up in the folder workers/ beside the supervisor, never in PATH", "write the whole path, from /, or the name alone"})
+		return nil, false
+	}
+	return words, true
+}}
+
+var argument = textOf("text", func(s string) fault {
+	if strings.ContainsRune(s, 0) || len(s) > 4096 {
+		return fault{"an argument holds a zero byte or more than 4096 bytes", "", "shorten it"}
+	}
+	return fault{}
+})
+
+// maxSettings leaves room for lanes and sensors in the record that starts a worker.
+const maxSettings = 8 << 10
+
+var settings = valueType{`an object of texts, as in { every = "10s" },`, func(r *reader, l literal) (any, bool) {
+	if !r.want(l, objectLiteral, `an object of texts, as in { every = "10s" },`) {
+		return nil, false
+	}
+	out := map[string]string{}
+	total := 0
+	for _, i := range l.items {
+		if !r.want(i.value, textLiteral, "text") {
+			continue
+		}
+		out[i.key] = i.value.text
+		total += len(i.key) + len(i.value.text)
+	}
+	if total > maxSettings {
+		r.fault(l.rng, fault{fmt.Sprintf("the settings have %d bytes", total), "they reach the worker in one small record", fmt.Sprintf("shorten them to %d bytes in all", maxSettings)})
+		return nil, false
+	}
+	return out, true
+}}

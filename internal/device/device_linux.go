@@ -1,0 +1,247 @@
+package device
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"sallyport/internal/config"
+	"sallyport/pkg/scmrights"
+)
+
+// ErrAbsent is wrapped by the error of Open when the machine has no such device.
+// An optional device may be absent.
+var ErrAbsent = errors.New("not on this machine")
+
+// Error names the block of the configuration that could not be opened.
+type Error struct {
+	Device string
+	Pos    config.Pos
+	Err    error
+}
+
+func (e *Error) Error() string { return fmt.Sprintf("device %q (%s): %v", e.Device, e.Pos, e.Err) }
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// Options say where the kernel's files are; the zero value is the real place. With
+// another Sys nothing is demanded of the file system, so that a test can make one.
+type Options struct {
+	Sys, Proc string // "" is /sys and /proc
+}
+
+func (o Options) sys() string {
+	if o.Sys == "" {
+		return "/sys"
+	}
+	return o.Sys
+}
+
+func (o Options) proc() string {
+	if o.Proc == "" {
+		return "/proc"
+	}
+	return o.Proc
+}
+
+// Sensor is one value that a descriptor holds.
+type Sensor struct {
+	Name, Unit, Decode string
+}
+
+// Opened is one descriptor to grant. File belongs to the Device: an offer dups it.
+type Opened struct {
+	Name    string // of the grant
+	Kind    scmrights.Kind
+	Access  scmrights.Access
+	File    *os.File
+	Sensors []Sensor // none for an output
+}
+
+// Device is an open device. Its methods may be called from several goroutines.
+type Device struct {
+	conf config.Device
+	opts Options
+
+	mu     sync.Mutex
+	opened []*Opened
+	sim    *sim
+}
+
+// attribute is one file of a device, found and not yet opened.
+type attribute struct {
+	name         string // of the grant
+	dir, file    string
+	sysfs        bool // must lie on sysfs
+	decode, unit string
+}
+
+// kinds find the attributes of a device, in the order of its Sensors.
+var kinds = map[string]func(config.Device, Options) ([]attribute, error){
+	"file": findFile, "thermal": findThermal, "hwmon": findHwmon, "iio": findIIO, "w1": findW1,
+}
+
+// Open opens all descriptors of a device or none. The error is an *Error; it wraps
+// ErrAbsent when there is no such device, and the errno where the kernel gave one.
+func Open(conf config.Device, o Options) (*Device, error) {
+	d := &Device{conf: conf, opts: o}
+	err := d.open()
+	if err != nil {
+		_ = d.Close()
+		return nil, d.wrap(err)
+	}
+	return d, nil
+}
+
+func (d *Device) wrap(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &Error{Device: d.conf.Name, Pos: d.conf.Pos, Err: err}
+}
+
+func (d *Device) open() error {
+	if d.conf.Kind == "sim" {
+		s, err := newSim(d.conf)
+		if err != nil {
+			return err
+		}
+		d.sim = s
+		opened, err := s.grant(d.conf)
+		if err != nil {
+			return err
+		}
+		d.opened = []*Opened{opened}
+		return nil
+	}
+	found, err := d.find()
+	if err != nil {
+		return err
+	}
+	for _, a := range found {
+		opened, err := a.open()
+		if err != nil {
+			return err
+		}
+		d.opened = append(d.opened, opened)
+	}
+	return nil
+}
+
+// find resolves names and lays the configured decode and unit over the kind's own.
+func (d *Device) find() ([]attribute, error) {
+	find, known := kinds[d.conf.Kind]
+	if !known {
+		return nil, fmt.Errorf("kind %q cannot be opened", d.conf.Kind)
+	}
+	found, err := find(d.conf, d.opts)
+	names := d.conf.Sensors()
+	for i := range found {
+		found[i].name = names[i]
+		if d.conf.Decode != "" {
+			found[i].decode = d.conf.Decode
+		}
+		if d.conf.Unit != "" {
+			found[i].unit = d.conf.Unit
+		}
+	}
+	return found, err
+}
+
+// Opened returns the descriptors to grant, in the order of the configuration.
+func (d *Device) Opened() []*Opened {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return append([]*Opened(nil), d.opened...)
+}
+
+// Reopen closes the descriptor of that name and finds and opens it anew, for a
+// worker that reported it lost: the device may be back under another number. When
+// it is not back the name stays closed and the error wraps ErrAbsent; try again.
+func (d *Device) Reopen(name string) (*Opened, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for i, old := range d.opened {
+		if old.Name != name {
+			continue
+		}
+		_ = old.File.Close()
+		fresh, err := d.again(name)
+		if err != nil {
+			return nil, d.wrap(err)
+		}
+		d.opened[i] = fresh
+		return fresh, nil
+	}
+	return nil, d.wrap(fmt.Errorf("there is no grant %q", name))
+}
+
+func (d *Device) again(name string) (*Opened, error) {
+	if d.sim != nil {
+		return d.sim.grant(d.conf)
+	}
+	found, err := d.find()
+	if err != nil {
+		return nil, err
+	}
+	for _, a := range found {
+		if a.name == name {
+			return a.open()
+		}
+	}
+	return nil, ErrAbsent
+}
+
+// Step writes the value that a simulated input has now; other devices do nothing.
+// The wave begins with the first Step.
+func (d *Device) Step(now time.Time) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sim == nil || d.conf.Output {
+		return nil
+	}
+	return d.wrap(d.sim.step(now))
+}
+
+// Value returns what a worker has written to a simulated output: 0 or 1.
+func (d *Device) Value() (int, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sim == nil || !d.conf.Output {
+		return 0, d.wrap(errors.New("is no output"))
+	}
+	v, err := d.sim.value()
+	return v, d.wrap(err)
+}
+
+// SetSafe sets an output to its safe value, when its worker is lost; other devices
+// do nothing.
+func (d *Device) SetSafe() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sim == nil || !d.conf.Output {
+		return nil
+	}
+	return d.wrap(d.sim.set(d.conf.Safe))
+}
+
+// Close closes every descriptor. The second call does nothing.
+func (d *Device) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var errs []error
+	for _, o := range d.opened {
+		if err := o.File.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	d.opened = nil
+	if d.sim != nil {
+		errs = append(errs, d.sim.close())
+		d.sim = nil
+	}
+	return d.wrap(errors.Join(errs...))
+}

@@ -1,0 +1,16 @@
+//go:build !fault
+
+package fault
+
+// Enabled says whether this build has failpoints.
+const Enabled = false
+
+// Point marks the step name of the protocol. In this build it does nothing.
+func Point(name string) {}
+
+// On says whether the switch name is on. In this build none is.
+func On(name string) bool { return false }
+
+// Hits is the number of times that the point or switch was reached. In this
+// build nothing is counted.
+func Hits(name string) int { return 0 }

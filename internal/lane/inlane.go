@@ -1,0 +1,149 @@
+package lane
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"slices"
+
+	"sallyport/internal/reading"
+	"sallyport/pkg/sysvctl"
+)
+
+const (
+	maxEpochs  = 8       // of one sender that a receiver remembers; a frame can claim any
+	maxRejects = 64      // frames thrown away in a row before the next lane has its turn
+	maxMessage = 1 << 16 // bytes; what can be in a lane by mistake
+)
+
+// lowestType is any message, the lowest type first: also types that are no band,
+// which would otherwise stay in the lane for good.
+var lowestType = sysvctl.UpTo(math.MaxInt64)
+
+// inLane is one lane that this worker receives from.
+type inLane struct {
+	from       uint32
+	queue, ack *sysvctl.Queue
+	urgent     bool
+	removed    bool
+	epochs     []*epoch // least recently used first
+	rejected   uint64
+	reasons    []error // since they were last told
+}
+
+// epoch is what came from one life of the lane's sender.
+type epoch struct {
+	sequence
+	number uint32
+	taken  uint64
+}
+
+func (l *inLane) epoch(number uint32) *epoch {
+	i := slices.IndexFunc(l.epochs, func(e *epoch) bool { return e.number == number })
+	var e *epoch
+	if i >= 0 {
+		e = l.epochs[i]
+		l.epochs = slices.Delete(l.epochs, i, i+1)
+	} else {
+		e = &epoch{number: number}
+		if len(l.epochs) == maxEpochs {
+			l.epochs = slices.Delete(l.epochs, 0, 1)
+		}
+	}
+	l.epochs = append(l.epochs, e)
+	return e
+}
+
+// take returns the next good frame of the lane, or false.
+func (l *inLane) take(r *Receiver) (f reading.Frame, found bool, err error) {
+	for range maxRejects {
+		m, err := l.queue.TryReceive(lowestType, r.buf)
+		if errors.Is(err, sysvctl.ErrTooBig) {
+			// Nobody may send this, but were it left it would block the lane.
+			m, err = l.queue.TryReceive(lowestType, make([]byte, maxMessage))
+		}
+		switch {
+		case err == nil:
+		case errors.Is(err, sysvctl.ErrNoMessage):
+			return f, false, nil
+		case errors.Is(err, sysvctl.ErrRevoked):
+			return f, false, nil // its sender is not ready yet
+		case errors.Is(err, sysvctl.ErrRemoved):
+			l.removed = true
+			return f, false, nil
+		default:
+			return f, false, fmt.Errorf("lane from worker %d: %w", l.from, err)
+		}
+		f, reason := l.judge(m, r.cfg.Tap)
+		if reason != nil {
+			l.reject(reason)
+			continue
+		}
+		if l.epoch(f.Epoch).has(f.Seq) {
+			if l.urgent {
+				l.acknowledge(r.cfg.Worker, &f) // the first word of it was lost
+			} else {
+				l.reject(fmt.Errorf("sequence number %d of epoch %d came twice", f.Seq, f.Epoch))
+			}
+			continue
+		}
+		return f, true, nil
+	}
+	return f, false, nil
+}
+
+// judge decodes a message and compares what it says with the lane it came
+// through, which alone cannot be forged.
+func (l *inLane) judge(m sysvctl.Message, tap bool) (reading.Frame, error) {
+	f, err := reading.Decode(m.Data)
+	switch {
+	case err != nil:
+		return f, err
+	case f.Worker != l.from:
+		return f, fmt.Errorf("frame says it is from worker %d", f.Worker)
+	case sysvctl.Type(f.Band) != m.Type:
+		return f, fmt.Errorf("frame of band %d came with message type %d", f.Band, m.Type)
+	case tap && len(m.Data) != reading.Size:
+		return f, fmt.Errorf("frame of %d bytes in a tap", len(m.Data))
+	case tap && f.Kind != reading.Ack:
+	case l.urgent != (f.Kind == reading.Alert) || f.Kind == reading.Ack:
+		return f, fmt.Errorf("%v in a lane with urgent %v", f.Kind, l.urgent)
+	}
+	return f, nil
+}
+
+func (l *inLane) reject(reason error) {
+	l.rejected++
+	if len(l.reasons) < maxRejects {
+		l.reasons = append(l.reasons, reason)
+	}
+}
+
+// acknowledge tells the sender of an alert that it was acted on. When the word
+// does not get through (lane full, or the sender is between two lives) the alert
+// comes again and is acknowledged again.
+func (l *inLane) acknowledge(worker uint32, alert *reading.Frame) {
+	if l.ack == nil {
+		return
+	}
+	var buf [reading.Size]byte
+	f := reading.Frame{Kind: reading.Ack, Band: alert.Band, Worker: worker, Epoch: alert.Epoch, Seq: alert.Seq}
+	if n, err := f.Encode(buf[:]); err == nil {
+		_ = l.ack.TrySend(sysvctl.Type(f.Band), buf[:n])
+	}
+}
+
+func (l *inLane) counts(to []Count) []Count {
+	for i, e := range l.epochs {
+		c := Count{Peer: l.from, Role: RoleReceiver, Urgent: l.urgent, Epoch: e.number, Gaps: e.gaps(), Taken: e.taken}
+		c.First, c.Last = e.bounds()
+		if i == len(l.epochs)-1 {
+			c.Dropped = l.rejected // they name no epoch that could be believed
+		}
+		to = append(to, c)
+	}
+	if len(l.epochs) == 0 && l.rejected > 0 {
+		to = append(to, Count{Peer: l.from, Role: RoleReceiver, Urgent: l.urgent, Dropped: l.rejected})
+	}
+	return to
+}

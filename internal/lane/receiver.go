@@ -1,0 +1,230 @@
+package lane
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"time"
+
+	"sallyport/internal/reading"
+	"sallyport/pkg/sysvctl"
+)
+
+// slowTick is how often a receiver looks at its lanes when no bell rings.
+const slowTick = time.Second
+
+// ReceiverConfig is what a Receiver is made of. Bell is the read end of the own
+// bell, borrowed; it must be nonblocking, so that it is in Go's poller. With
+// RoutineEvery above 0 routine lanes are emptied only so often, while alerts are
+// taken at once. Tap is set by the supervisor: its lanes carry alerts beside
+// readings and nothing is acknowledged. Seen is told about each alert a second
+// and a RoutineEvery after it was taken, Rejected about each frame that was thrown away; both are
+// called by the goroutine that calls Receive. Now may be nil.
+type ReceiverConfig struct {
+	Worker       uint32
+	Ins          []In
+	Bell         *os.File
+	RoutineEvery time.Duration
+	Tap          bool
+	Seen         func(Seen)
+	Rejected     func(from uint32, reason error)
+	Now          Clock
+}
+
+// Item is one frame that was taken. Urgent says that it is an alert.
+type Item struct {
+	Frame  reading.Frame
+	Urgent bool
+}
+
+// Receiver takes frames from all lanes of one worker. Receive must be called by
+// one goroutine at a time; Counts by any.
+type Receiver struct {
+	cfg ReceiverConfig
+
+	mu              sync.Mutex
+	urgent, routine rota
+	hand            *inLane // lane of the frame that the caller has in hand
+	held            reading.Frame
+	emptying        bool  // of the routine lanes, with RoutineEvery
+	nextRoutine     int64 // boot time in ns
+	windows         windows
+	buf             []byte
+}
+
+// NewReceiver makes a Receiver. Lanes may still be closed: such a lane counts as
+// empty.
+func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
+	if cfg.Now == nil {
+		cfg.Now = SystemClock
+	}
+	if cfg.Bell != nil {
+		if err := cfg.Bell.SetReadDeadline(time.Time{}); err != nil {
+			return nil, fmt.Errorf("bell %s of worker %d: %w: open it with O_NONBLOCK", cfg.Bell.Name(), cfg.Worker, err)
+		}
+	}
+	r := &Receiver{cfg: cfg, buf: make([]byte, reading.AlertSize), windows: windows{round: cfg.RoutineEvery}}
+	for _, in := range cfg.Ins {
+		if q := attach(in.Urgent); q != nil {
+			r.urgent.lanes = append(r.urgent.lanes, &inLane{from: in.From, queue: q, ack: attach(in.Ack), urgent: true})
+		}
+		if q := attach(in.Routine); q != nil {
+			r.routine.lanes = append(r.routine.lanes, &inLane{from: in.From, queue: q})
+		}
+	}
+	return r, nil
+}
+
+// Receive returns the next frame: from an urgent lane if one has any, else from
+// a routine lane; from each the lowest message type first, senders in turn. It
+// waits until ctx ends. Calling it again says that the frame before was acted
+// on; only then is an alert acknowledged, so that one in the hand of a worker
+// that is killed is sent again to its successor.
+func (r *Receiver) Receive(ctx context.Context) (Item, error) {
+	for {
+		item, found, err := r.take()
+		if found || err != nil {
+			return item, err
+		}
+		if ctx.Err() != nil {
+			r.report(r.allWindows())
+			return Item{}, context.Cause(ctx)
+		}
+		r.wait(ctx)
+	}
+}
+
+func (r *Receiver) take() (item Item, found bool, err error) {
+	r.mu.Lock()
+	now, _ := r.cfg.Now()
+	r.acted()
+	ended := r.windows.ended(now)
+	item, found, err = r.look(now)
+	rejected := r.urgent.takeRejected(r.routine.takeRejected(nil))
+	r.mu.Unlock()
+	r.report(ended)
+	if r.cfg.Rejected != nil {
+		for _, j := range rejected {
+			r.cfg.Rejected(j.from, j.reason)
+		}
+	}
+	return item, found, err
+}
+
+// look goes through the lanes once. The lock is held.
+func (r *Receiver) look(now int64) (Item, bool, error) {
+	if r.urgent.gone() && r.routine.gone() {
+		return Item{}, false, fmt.Errorf("worker %d has no lane left to receive from: %w", r.cfg.Worker, sysvctl.ErrRemoved)
+	}
+	l, f, err := r.urgent.next(r)
+	if l == nil && err == nil {
+		if r.cfg.RoutineEvery > 0 && !r.emptying && now < r.nextRoutine {
+			return Item{}, false, nil
+		}
+		r.emptying = true
+		if l, f, err = r.routine.next(r); l == nil && err == nil {
+			r.emptying = false
+			r.nextRoutine = now + int64(r.cfg.RoutineEvery)
+		}
+	}
+	if l == nil || err != nil {
+		return Item{}, false, err
+	}
+	r.hand, r.held = l, f
+	if f.Kind == reading.Reading {
+		r.windows.routine(f.Boottime)
+	} else if r.cfg.Seen != nil {
+		r.windows.open(l.from, &f, now)
+	}
+	return Item{Frame: f, Urgent: f.Kind == reading.Alert}, true, nil
+}
+
+// acted closes the books on the frame in hand.
+func (r *Receiver) acted() {
+	l := r.hand
+	if l == nil {
+		return
+	}
+	r.hand = nil
+	e := l.epoch(r.held.Epoch)
+	e.add(r.held.Seq)
+	e.taken++
+	if l.urgent {
+		l.acknowledge(r.cfg.Worker, &r.held)
+	}
+}
+
+// Acted says that the last frame was acted on, as the next Receive would, for a
+// worker that ends in good order.
+func (r *Receiver) Acted() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.acted()
+}
+
+// Hurry makes readings due that RoutineEvery would keep for later, for a worker
+// that is about to end: what is queued is taken by the next calls of Receive.
+func (r *Receiver) Hurry() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.nextRoutine = 0
+}
+
+// wait returns when the bell rings, something is due, or ctx ends. The order of
+// ring and look is what makes it safe: a sender sends and then rings, so a
+// message that look did not see has its ring still in the pipe.
+func (r *Receiver) wait(ctx context.Context) {
+	now, _ := r.cfg.Now()
+	r.mu.Lock()
+	until := now + int64(slowTick)
+	if r.cfg.RoutineEvery > 0 {
+		until = min(until, r.nextRoutine)
+	}
+	until = r.windows.earliest(until)
+	r.mu.Unlock()
+	pause := max(time.Duration(until-now), time.Millisecond)
+	if r.cfg.Bell == nil {
+		idle(ctx, pause)
+		return
+	}
+	if err := r.cfg.Bell.SetReadDeadline(time.Now().Add(pause)); err != nil {
+		idle(ctx, pause)
+		return
+	}
+	stop := context.AfterFunc(ctx, func() { _ = r.cfg.Bell.SetReadDeadline(time.Unix(1, 0)) })
+	defer stop()
+	var rings [256]byte
+	if _, err := r.cfg.Bell.Read(rings[:]); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
+		idle(ctx, pause) // no writer is left, or the file was closed
+	}
+}
+
+func idle(ctx context.Context, pause time.Duration) {
+	t := time.NewTimer(pause)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+func (r *Receiver) allWindows() []Seen {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.windows.all()
+}
+
+func (r *Receiver) report(seen []Seen) {
+	for _, s := range seen {
+		r.cfg.Seen(s)
+	}
+}
+
+// Counts returns what was acted on, per lane and epoch of its sender.
+func (r *Receiver) Counts() []Count {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.routine.counts(r.urgent.counts(nil))
+}

@@ -1,0 +1,97 @@
+package launch
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"sallyport/internal/launch/stage"
+)
+
+// Phase is how far a worker has come. It only ever grows.
+type Phase uint8
+
+const (
+	Launching Phase = iota
+	Starting
+	Running
+)
+
+func (p Phase) String() string {
+	switch p {
+	case Launching:
+		return "launching"
+	case Starting:
+		return "starting"
+	case Running:
+		return "running"
+	}
+	return fmt.Sprintf("phase %d", uint8(p))
+}
+
+// Verdict is the answer to a notice. The zero value is a breach.
+type Verdict struct {
+	Continue bool  // the kernel runs the call as it stands
+	Errno    int32 // the call fails with this, when not 0; wins over Continue
+}
+
+// Spec describes one worker. The files are borrowed until Start returns.
+type Spec struct {
+	Name string
+	Exe  *os.File // an ELF file, open for reading or with O_PATH
+	Args []string // argv, the name included; empty means Name alone
+	Env  []string
+
+	UID, GID uint32 // not 0, unless SharedID
+	// SharedID keeps the supervisor's ids: for a user namespace that maps a
+	// single one. Tasks is not set then, the kernel would count everybody's.
+	SharedID bool
+
+	// Filter is an array of struct sock_filter in native layout. Where it
+	// compares with pidpin.Template, the stage puts the worker's pid.
+	Filter []byte
+	// Decide judges a notice in phase Starting or Running. It is called with
+	// one notice at a time, under a lock: it must be quick and may not call
+	// the Process. Nil makes every notice a breach.
+	Decide func(phase Phase, nr int32, args [6]uint64) Verdict
+
+	OpenFiles uint32 // 1 to 256; 0 means 64
+	Tasks     uint32 // processes and threads of the uid; 0 = no limit
+	Data      uint64 // bytes of private writable memory, 0 = no limit; a Go worker needs 64 MiB
+	FileSize  uint64 // bytes, the largest a file may grow; 0 = no limit
+
+	Channel        *os.File // the worker's end, becomes its descriptor 3
+	Stdout, Stderr *os.File // nil = /dev/null
+}
+
+const defaultOpenFiles = 64
+
+func (s *Spec) check() error {
+	switch {
+	case s.Exe == nil:
+		return errors.New("no executable")
+	case s.Channel == nil:
+		return errors.New("no channel")
+	case len(s.Filter) == 0:
+		return errors.New("no filter")
+	case !s.SharedID && (s.UID == 0 || s.GID == 0):
+		return fmt.Errorf("user %d and group %d: a worker never runs as root", s.UID, s.GID)
+	case s.OpenFiles > stage.MaxOpenFiles:
+		return fmt.Errorf("%d open files: the most is %d", s.OpenFiles, stage.MaxOpenFiles)
+	}
+	return nil
+}
+
+func (s *Spec) order() *stage.Order {
+	o := &stage.Order{
+		Args: s.Args, Env: s.Env, UID: s.UID, GID: s.GID, SharedID: s.SharedID, Filter: s.Filter,
+		OpenFiles: s.OpenFiles, Tasks: s.Tasks, Data: s.Data, FileSize: s.FileSize,
+	}
+	if len(o.Args) == 0 {
+		o.Args = []string{s.Name}
+	}
+	if o.OpenFiles == 0 {
+		o.OpenFiles = defaultOpenFiles
+	}
+	return o
+}

@@ -1,0 +1,11 @@
+//go:build linux && (amd64 || arm64)
+
+package sys
+
+import "golang.org/x/sys/unix"
+
+const (
+	launchSetgroups = unix.SYS_SETGROUPS
+	launchSetresgid = unix.SYS_SETRESGID
+	launchSetresuid = unix.SYS_SETRESUID
+)

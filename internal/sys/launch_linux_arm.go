@@ -1,0 +1,10 @@
+package sys
+
+import "golang.org/x/sys/unix"
+
+// The plain calls of 32-bit arm cut ids to 16 bits.
+const (
+	launchSetgroups = unix.SYS_SETGROUPS32
+	launchSetresgid = unix.SYS_SETRESGID32
+	launchSetresuid = unix.SYS_SETRESUID32
+)

@@ -1,0 +1,75 @@
+package scmrights_test
+
+import (
+	"sync"
+	"testing"
+	"time"
+)
+
+// handClock is a Clock that stands still until the test moves it.
+type handClock struct {
+	mu     sync.Mutex
+	now    time.Time
+	timers []*handTimer
+	set    chan struct{} // one signal a timer that was set
+}
+
+type handTimer struct {
+	at   time.Time
+	f    func()
+	done bool
+}
+
+func newHandClock() *handClock {
+	return &handClock{now: time.Unix(1_000_000, 0), set: make(chan struct{}, 1000)}
+}
+
+func (c *handClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.now
+}
+
+func (c *handClock) AfterFunc(d time.Duration, f func()) func() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := &handTimer{at: c.now.Add(d), f: f}
+	c.timers = append(c.timers, t)
+	c.set <- struct{}{}
+	return func() bool {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		was := t.done
+		t.done = true
+		return !was
+	}
+}
+
+// waitTimer returns when somebody has set n more timers.
+func (c *handClock) waitTimer(t *testing.T, n int) {
+	t.Helper()
+	for range n {
+		select {
+		case <-c.set:
+		case <-limit(t).Done():
+			t.Fatal("nobody set a timer")
+		}
+	}
+}
+
+// advance moves the time and calls what is due.
+func (c *handClock) advance(d time.Duration) {
+	c.mu.Lock()
+	c.now = c.now.Add(d)
+	var due []func()
+	for _, t := range c.timers {
+		if !t.done && !t.at.After(c.now) {
+			t.done = true
+			due = append(due, t.f)
+		}
+	}
+	c.mu.Unlock()
+	for _, f := range due {
+		f()
+	}
+}

@@ -1,0 +1,63 @@
+// Package scmrights hands open descriptors from a privileged parent to a worker
+// and tells the parent what became of each one.
+//
+// A channel is one SOCK_SEQPACKET socketpair. The parent has a [Conn], the
+// worker a [Peer], or any program in any language that speaks the protocol.
+//
+//	parent                                  worker
+//	Pair, start the worker with its end
+//	NewConn                                 Attach
+//	        <- HELLO versions, credit
+//	Hello
+//	Welcome    WELCOME epoch ->
+//	Offer      OFFER slots, descriptors,
+//	           write end of a pipe ->       Receive: collect, compare,
+//	        <= receipt in the pipe, EOF              write the receipt, close the pipe,
+//	Grant.Wait                                       and only then return the files
+//
+// # What the acknowledgement is for
+//
+// FreeBSD's sendmmsg(2) warns that a descriptor which is closed before its
+// message was received may arrive closed, and leaves the remedy to programs. On
+// Linux that does not happen: sendmsg takes a reference to every file
+// (scm_fp_copy in net/core/scm.c), so that closing a descriptor after sendmsg is
+// back, or dying, takes nothing from the receiver. These go wrong on Linux:
+//
+//   - The number is closed, or belongs to another file, before sendmsg looks at
+//     it. In Go the collector is enough: an int from (*os.File).Fd does not keep
+//     the File. So Offer makes its own copies first, and no int is ever taken.
+//   - The receiver has too few free numbers, or too small a control buffer, or a
+//     security module objects: recvmsg succeeds, the rest of the descriptors is
+//     gone for good, and a flag is all that tells (MSG_CTRUNC). The kernel fills
+//     in order and stops at the first that fails, so the last descriptor of an
+//     offer, the receipt pipe, is always among the missing: the pipe ends without
+//     a receipt, and the parent knows.
+//   - The receiver dies before it reads. Its queue is freed, the pipe with it.
+//   - The parent does not know which copy it may close, what to give to a
+//     successor, and whether what arrived is what was sent. A receipt says so
+//     for each descriptor; because it is in a pipe, it can be read after the
+//     worker's death, where a socket would report ECONNRESET.
+//
+// A grant is delivered, refused, or lost; lost ones are sent again to a living
+// worker, at most Config.Resends times, and can be had back with
+// [Grant.Reclaim]. The fourth end, expired, is a worker that neither writes a
+// receipt nor closes the pipe in time: whether it has the descriptor nobody
+// knows, and it should be ended.
+//
+// # Ownership
+//
+// NewConn and Attach take the file they are given. Offer borrows the files of
+// its items and holds copies, which [Conn.Ledger] counts: a copy is closed when
+// its receipt is in (ModeMove), by [Grant.Close], or by [Conn.Close]. What Receive
+// returns is the receiver's. Files whose reads never wait come without
+// O_NONBLOCK, so that the runtime's poller leaves them alone.
+//
+// # Limits
+//
+// At most 250 descriptors an offer, 32 KiB a record, 512 bytes a record from a
+// worker. Linux only. The modes exclusive and lend have their place in the
+// format and are refused. It is not for peers that share no socketpair, and it
+// is no protection by itself: what a worker may do with a descriptor is decided
+// by how it was opened and by the worker's confinement, of which Offer asks a
+// [Proof].
+package scmrights

@@ -1,0 +1,143 @@
+package sysvctl
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"syscall"
+
+	"sallyport/internal/sys"
+)
+
+// Attr is what the owner or the creator of a queue may change. QBytes is in bytes.
+type Attr struct {
+	UID, GID uint32
+	Mode     uint32
+	QBytes   uint64
+}
+
+// Set reads the attributes, lets change alter them, and writes them back
+// (IPC_SET). It returns them as written: QBytes is lowered to kernel.msgmnb
+// where more is not allowed, which the kernel would refuse even for a value
+// that was not touched. Two controllers at once overwrite each other.
+func (q *Queue) Set(change func(*Attr)) (Attr, error) {
+	st, err := q.Stat()
+	if err != nil {
+		return Attr{}, err
+	}
+	a := Attr{UID: st.UID, GID: st.GID, Mode: st.Mode, QBytes: st.QBytes}
+	change(&a)
+	return q.write(a)
+}
+
+func (q *Queue) write(a Attr) (Attr, error) {
+	err := sys.MsgSet(int32(q.id), a.UID, a.GID, a.Mode, a.QBytes)
+	if err == syscall.EPERM {
+		if l, lerr := ReadLimits(); lerr == nil && a.QBytes > l.QBytes {
+			a.QBytes = l.QBytes
+			err = sys.MsgSet(int32(q.id), a.UID, a.GID, a.Mode, a.QBytes)
+		}
+	}
+	if err != nil {
+		return Attr{}, q.fail("IPC_SET", err)
+	}
+	return a, nil
+}
+
+// Permit gives the queue to group gid with the permission bits mode: the first
+// class that matches a process decides (owner or creator, group, others), and
+// only r and w mean anything.
+func (q *Queue) Permit(gid, mode uint32) error {
+	_, err := q.Set(func(a *Attr) { a.GID, a.Mode = gid, mode })
+	return err
+}
+
+// Dir is a direction through a queue, or both.
+type Dir uint8
+
+// Directions.
+const (
+	Senders Dir = 1 << iota
+	Receivers
+)
+
+// Revoke takes the right to send, to receive, or both, from the group and all
+// others; the owner keeps its own. Whoever waits in a call gets ErrRevoked, and
+// when Revoke returns no message of theirs can enter any more. What is queued
+// stays.
+//
+// The kernel wakes waiting receivers at every IPC_SET, but waiting senders only
+// when their message would now fit: so the same IPC_SET raises msg_qbytes, and
+// a second one restores it. That needs room below kernel.msgmnb or
+// CAP_SYS_RESOURCE; without it Revoke takes the right away, leaves the sleepers
+// asleep until something is received (they are refused then), and returns ErrLimit.
+func (q *Queue) Revoke(d Dir) error {
+	st, err := q.Stat()
+	if err != nil {
+		return err
+	}
+	a := Attr{UID: st.UID, GID: st.GID, Mode: st.Mode, QBytes: st.QBytes}
+	if d&Receivers != 0 {
+		a.Mode &^= 0o044
+	}
+	if d&Senders == 0 {
+		_, err := q.write(a)
+		return err
+	}
+	a.Mode &^= 0o022
+	l, err := ReadLimits()
+	if err != nil {
+		return err
+	}
+	kick := a
+	kick.QBytes = max(st.QBytes, st.Bytes, st.Messages) + max(l.Size, defaultMax)
+	kicked, err := q.write(kick)
+	if err != nil {
+		return err
+	}
+	if _, err := q.write(a); err != nil {
+		return fmt.Errorf("restore the size after a revoke: %w", err)
+	}
+	if kicked.QBytes <= st.QBytes {
+		return &Error{Op: fmt.Sprintf("wake the senders: %d bytes is all that kernel.msgmnb allows", st.QBytes), ID: q.id, Key: q.key, Kind: ErrLimit, Err: syscall.EPERM}
+	}
+	return nil
+}
+
+// Pause makes every send wait, or fail with ErrFull, whatever its size
+// (msg_qbytes 0), while receivers go on. The function it returns restores the
+// size and lets the senders in again.
+func (q *Queue) Pause() (resume func() error, err error) {
+	var before uint64
+	if _, err := q.Set(func(a *Attr) { before, a.QBytes = a.QBytes, 0 }); err != nil {
+		return nil, err
+	}
+	return func() error {
+		_, err := q.Set(func(a *Attr) { a.QBytes = before })
+		return err
+	}, nil
+}
+
+// Drain takes all messages away, oldest first, gives each to take, and returns
+// how many there were. It ends when the queue is empty or ctx ends. The data of
+// a message is valid until take returns.
+func (q *Queue) Drain(ctx context.Context, take func(Message)) (taken int, err error) {
+	buf := make([]byte, defaultMax)
+	for {
+		if ctx.Err() != nil {
+			return taken, &Error{Op: "drain", ID: q.id, Key: q.key, Err: context.Cause(ctx)}
+		}
+		m, err := q.TryReceive(Any(), buf)
+		switch {
+		case err == nil:
+			take(m)
+			taken++
+		case errors.Is(err, ErrNoMessage):
+			return taken, nil
+		case errors.Is(err, ErrTooBig):
+			buf = make([]byte, 2*len(buf))
+		default:
+			return taken, err
+		}
+	}
+}
