@@ -31,7 +31,9 @@ func TestMain(m *testing.M) {
 		fmt.Println("stage:", stage(exe))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(victimDir)
+	os.Exit(code)
 }
 
 // stage loads the filter from descriptor 3 on this thread and becomes the victim.
@@ -52,11 +54,14 @@ func stage(exe string) error {
 	return syscall.Exec(exe, append([]string{"victim"}, os.Args[1:]...), []string{"GOMAXPROCS=2"})
 }
 
+var victimDir string // set by buildVictim
+
 var buildVictim = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "sallyport-victim-")
 	if err != nil {
 		return "", err
 	}
+	victimDir = dir
 	exe := filepath.Join(dir, "victim")
 	cmd := exec.Command("go", "build", "-o", exe, "./victim")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
