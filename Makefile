@@ -59,7 +59,7 @@ integration: build ## run tests/integration in a rootful container (podman or do
 
 .PHONY: race
 race: setup ## run the in-process tests under the race detector
-	@$(GO) run ./internal/testsum/cmd -- \
+	@GORACE=atexit_sleep_ms=0 $(GO) run ./internal/testsum/cmd -- \
 		$(GO) test -json -race -shuffle=on -count=1 -vet=off -timeout=300s \
 		$$($(GO) list ./... | grep -Ev '$(NOT_RACE)')
 
