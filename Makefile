@@ -21,7 +21,7 @@ ARGS ?=
 
 # Tests that start confined programs. A race build of those would need system
 # calls that no profile grants, so they stay out of `make race`.
-NOT_RACE := /internal/(launch|attest|archtest)$$|/cmd/|/tests/|/examples/
+NOT_RACE := /internal/(launch|attest|archtest|seccomp/live)$$|/cmd/|/tests/|/examples/
 
 .PHONY: help
 help: ## list the targets
