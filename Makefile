@@ -21,7 +21,7 @@ ARGS ?=
 
 # Tests that start confined programs. A race build of those would need system
 # calls that no profile grants, so they stay out of `make race`.
-NOT_RACE := /internal/(launch|attest|archtest)$$|/cmd/|/tests/|/examples/
+NOT_RACE := /internal/(launch|attest|archtest|seccomp/live)$$|/cmd/|/tests/|/examples/
 
 .PHONY: help
 help: ## list the targets
@@ -59,7 +59,7 @@ integration: build ## run tests/integration in a rootful container (podman or do
 
 .PHONY: race
 race: setup ## run the in-process tests under the race detector
-	@$(GO) run ./internal/testsum/cmd -- \
+	@GORACE=atexit_sleep_ms=0 $(GO) run ./internal/testsum/cmd -- \
 		$(GO) test -json -race -shuffle=on -count=1 -vet=off -timeout=300s \
 		$$($(GO) list ./... | grep -Ev '$(NOT_RACE)')
 
