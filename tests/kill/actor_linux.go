@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"sync"
 	"syscall"
 	"time"
 
@@ -14,7 +15,8 @@ import (
 	"sallyport/tests/kill/wire"
 )
 
-// stuckAfter is how long any step may take; the slowest takes milliseconds.
+// stuckAfter is how long any step may take if Config does not say; the slowest
+// takes milliseconds.
 const stuckAfter = 15 * time.Second
 
 // errDead: the process ended by SIGKILL, as planned.
@@ -25,6 +27,9 @@ type actor struct {
 	pid     int
 	control *os.File
 	buf     []byte
+
+	mu     sync.Mutex // held while the process is reaped, or killed from outside
+	reaped bool
 }
 
 // start runs argv, whose last process is to be an actor.
@@ -91,6 +96,9 @@ func (a *actor) reap() error {
 	}
 	_ = a.control.Close()
 	a.control = nil
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.reaped = true
 	var status unix.WaitStatus
 	for {
 		_, err := unix.Wait4(a.pid, &status, 0, nil)
@@ -109,6 +117,17 @@ func (a *actor) reap() error {
 }
 
 func (a *actor) dead() bool { return a == nil || a.control == nil }
+
+// killAfter sends SIGKILL some time from now, wherever the process is then.
+func (a *actor) killAfter(d time.Duration) {
+	time.AfterFunc(d, func() {
+		a.mu.Lock()
+		defer a.mu.Unlock()
+		if !a.reaped {
+			_ = unix.Kill(a.pid, unix.SIGKILL)
+		}
+	})
+}
 
 // kill ends a process that nobody needs any more.
 func (a *actor) kill() {

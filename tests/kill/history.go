@@ -24,17 +24,28 @@ type Round struct {
 	Parent, Worker Kill
 }
 
-// Kill is the Nth hit of a failpoint of one process; the zero value is none.
+// Kill is the Nth hit of a failpoint of one process; the zero value is none. At
+// the points AnyParent and AnyWorker it is a SIGKILL from outside, Nth
+// microseconds after the process had its order.
 type Kill struct {
 	Point string
 	Nth   int
 }
 
 func (k Kill) plan() string {
-	if k.Point == "" {
+	if k.Point == "" || k.outside() {
 		return ""
 	}
 	return fmt.Sprintf("%s=kill:%d", k.Point, k.Nth)
+}
+
+func (k Kill) outside() bool { return k.Point == AnyParent || k.Point == AnyWorker }
+
+func (k Kill) String() string {
+	if k.Point == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", k.Point, k.Nth)
 }
 
 func (h History) String() string {
@@ -43,7 +54,7 @@ func (h History) String() string {
 		items = append(items, fmt.Sprintf("%s %s in %d", modes[it.Mode].mode, sorts[it.Sort].name, it.Batch))
 	}
 	for _, r := range h.Rounds {
-		rounds = append(rounds, strings.TrimSpace(r.Parent.plan()+" "+r.Worker.plan()))
+		rounds = append(rounds, strings.TrimSpace(r.Parent.String()+" "+r.Worker.String()))
 	}
 	return "[" + strings.Join(items, ", ") + "] [" + strings.Join(rounds, " | ") + "]"
 }

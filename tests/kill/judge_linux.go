@@ -19,7 +19,7 @@ func (l *lane) allGone(workerDied bool) error {
 		}
 	}
 	for _, o := range l.objects {
-		if err := o.gone(); err != nil {
+		if err := o.gone(l.patience); err != nil {
 			return err
 		}
 		o.drop()
@@ -47,8 +47,8 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 		if !workerDied && !has {
 			return finding(Lost, "%v: %s (%s), and the worker lives", o, f.State, f.Err)
 		}
-		if workerDied && r.Worker.Point != "" && has != r.Worker.reached(f.Batch) {
-			return finding(Lost, "%v: %s by its parent; the worker died at %s", o, f.State, r.Worker.plan())
+		if workerDied && !r.Worker.outside() && has != r.Worker.reached(f.Batch) {
+			return finding(Lost, "%v: %s by its parent; the worker died at %v", o, f.State, r.Worker)
 		}
 		if has {
 			workerHolds = append(workerHolds, o)
@@ -80,7 +80,7 @@ func (l *lane) closedEverywhereElse() error {
 		if l.kept[name] {
 			continue
 		}
-		if err := o.gone(); err != nil {
+		if err := o.gone(l.patience); err != nil {
 			return err
 		}
 	}

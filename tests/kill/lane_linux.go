@@ -17,6 +17,8 @@ type lane struct {
 	spawn          func() (*actor, error)
 	parent, worker *actor
 	epoch          uint32
+	sabotage       string
+	patience       time.Duration
 	killed         map[string]int // deaths by failpoint
 
 	// Of the history that runs now:
@@ -78,20 +80,31 @@ func (l *lane) round(r Round) (died bool, err error) {
 	if err != nil {
 		return false, err
 	}
-	if !parentDied && l.diesLate(r.Parent, workerDied) {
-		// Its last points come after the grants have ended, so after its answer.
-		parentDied = true
-		if !workerDied {
+	if r.Worker.outside() && !workerDied {
+		if workerDied, err = l.diesLate(l.worker, r.Worker, nil); err != nil {
+			return false, err
+		}
+	}
+	if !parentDied {
+		if parentDied, err = l.diesLate(l.parent, r.Parent, fates.Fates); err != nil {
+			return false, err
+		}
+		if parentDied && !workerDied {
 			if _, workerDied, err = l.workerOutcome(true); err != nil {
 				return false, err
 			}
 		}
 	}
 	if workerDied {
-		l.count(r.Worker)
+		err = l.count(r.Worker)
 	}
 	if parentDied {
-		l.count(r.Parent)
+		err = errors.Join(err, l.count(r.Parent))
+	}
+	switch {
+	case err != nil:
+		return false, err
+	case parentDied:
 		return true, l.allGone(workerDied)
 	}
 	return workerDied, l.judge(r, fates, got, workerDied)
@@ -124,7 +137,7 @@ func (l *lane) hand(r Round) error {
 	defer channel.Close()
 	defer workerEnd.Close()
 	l.epoch++
-	offer := wire.Order{Do: wire.DoOffer, Plan: r.Parent.plan(), PID: os.Getpid(), Worker: l.worker.pid, Epoch: l.epoch}
+	offer := wire.Order{Do: wire.DoOffer, Plan: l.plan(r.Parent), PID: os.Getpid(), Worker: l.worker.pid, Epoch: l.epoch}
 	for i, it := range l.history.Items {
 		name := fmt.Sprintf("d%d", i)
 		row := sorts[it.Sort]
@@ -141,7 +154,7 @@ func (l *lane) hand(r Round) error {
 		}
 		offer.Items = append(offer.Items, item)
 	}
-	take := wire.Order{Do: wire.DoTake, Plan: r.Worker.plan(), PID: os.Getpid(), Want: len(offer.Items)}
+	take := wire.Order{Do: wire.DoTake, Plan: l.plan(r.Worker), PID: os.Getpid(), Want: len(offer.Items)}
 	if take.Channel, err = number(workerEnd); err == nil {
 		offer.Channel, err = number(channel)
 	}
@@ -158,8 +171,15 @@ func (l *lane) hand(r Round) error {
 	for _, o := range l.objects {
 		o.release()
 	}
+	for a, k := range map[*actor]Kill{l.parent: r.Parent, l.worker: r.Worker} {
+		if k.outside() {
+			a.killAfter(time.Duration(k.Nth) * time.Microsecond)
+		}
+	}
 	return nil
 }
+
+func (l *lane) plan(k Kill) string { return k.plan() + "," + l.sabotage }
 
 // number is a descriptor's number without a change of its flags.
 func number(f syscall.Conn) (int, error) {
@@ -186,12 +206,12 @@ func (l *lane) command(a *actor, o wire.Order) error {
 
 // outcome waits for this answer of a process, or for its death.
 func (l *lane) outcome(a *actor, say string) (answer wire.Answer, died bool, err error) {
-	answer, err = a.await(stuckAfter)
+	answer, err = a.await(l.patience)
 	switch {
 	case errors.Is(err, errDead):
 		return answer, true, nil
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return answer, false, finding(Stuck, "no %q after %v", say, stuckAfter)
+		return answer, false, finding(Stuck, "no %q after %v", say, l.patience)
 	case err != nil:
 		return answer, false, err
 	case answer.Trouble != "":
@@ -227,22 +247,36 @@ func (l *lane) workerOutcome(orphan bool) (got []wire.Got, died bool, err error)
 	}
 }
 
-// diesLate waits for a death at the points that follow the end of a grant.
-func (l *lane) diesLate(k Kill, workerDied bool) bool {
-	if k.Point != "P5" && k.Point != "P6" && k.Point != "P7" {
-		return false
+// diesLate waits for a death that comes after the answer: from outside, or at
+// the points that follow the end of a grant. How often those are hit is known
+// from the fates: P5 and P6 once for every OFFER that was sent, P7 once for
+// every one that was delivered.
+func (l *lane) diesLate(a *actor, k Kill, fates []wire.Fate) (bool, error) {
+	hits := map[int]bool{}
+	for _, f := range fates {
+		if f.State != wire.Unsent && (k.Point != "P7" || delivered[f.State]) {
+			hits[f.Batch] = true
+		}
 	}
-	patience := time.Second
-	if workerDied {
-		patience = 10 * time.Millisecond // the point may not be reached at all
+	late := k.Point == "P5" || k.Point == "P6" || k.Point == "P7"
+	if !k.outside() && (!late || len(hits) < k.Nth) {
+		return false, nil
 	}
-	_, err := l.parent.await(patience)
-	return errors.Is(err, errDead)
+	_, err := a.await(l.patience)
+	switch {
+	case errors.Is(err, errDead):
+		return true, nil
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return false, finding(Stuck, "not dead at %v after %v", k, l.patience)
+	}
+	return false, err
 }
 
-func (l *lane) count(k Kill) {
+// count notes a death; one that nobody planned is an error.
+func (l *lane) count(k Kill) error {
 	if k.Point == "" {
-		k.Point = "unplanned"
+		return errors.New("a process was killed, and not by the plan")
 	}
 	l.killed[k.Point]++
+	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -109,11 +110,11 @@ func (o *object) drop() {
 // gone waits until the other end says that no copy is left anywhere, in no
 // table and in no queue. What a dying process held in a queue is freed by a
 // work item a moment after the process was reaped.
-func (o *object) gone() error {
+func (o *object) gone(patience time.Duration) error {
 	if o.watch < 0 {
 		return nil
 	}
-	limit := int(stuckAfter.Milliseconds())
+	limit := int(patience.Milliseconds())
 	for {
 		set := []unix.PollFd{{Fd: int32(o.watch)}} // POLLHUP is always asked for
 		n, err := unix.Poll(set, limit)

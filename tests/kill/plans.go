@@ -8,6 +8,16 @@ var (
 	WorkerPoints = []string{"W2", "W3", "W4", "W5", "W6"}
 )
 
+// Any moment between two failpoints.
+const (
+	AnyParent = "P*"
+	AnyWorker = "W*"
+)
+
+// longest is what a hand-over takes at most on a machine with nothing else to
+// do, in microseconds.
+const longest = 1500
+
 // kills lists every hit of every failpoint of a hand-over with this many
 // offers: what the parent can die of, and the worker.
 func kills(offers int) (parent, worker []Kill) {
@@ -88,10 +98,10 @@ func Random(seed, n uint64) History {
 		var r Round
 		which := random.IntN(5)
 		if which < 2 || which == 4 {
-			r.Parent = pick(random, parent)
+			r.Parent = pick(random, append(parent, Kill{AnyParent, random.IntN(longest)}))
 		}
 		if which >= 2 {
-			r.Worker = pick(random, worker)
+			r.Worker = pick(random, append(worker, Kill{AnyWorker, random.IntN(longest)}))
 		}
 		h.Rounds = append(h.Rounds, r)
 	}

@@ -22,6 +22,10 @@ type Config struct {
 	Points int                                   // stop when this many processes were killed; 0: when the plan ends
 	Limit  int                                   // stop after this many findings; 0 is 1
 	Stderr *os.File                              // of the actors
+	// Sabotage is put into every plan: switches by which an actor does wrong
+	// on purpose, so that a test can see it found.
+	Sabotage string
+	Patience time.Duration // how long a step may take; 0 is 15 s
 }
 
 // Tally is what came of it.
@@ -57,6 +61,9 @@ func Run(cfg Config) (*Tally, error) {
 	// What this process was started with is not for the actors (Linux 5.11).
 	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return nil, os.NewSyscallError("close_range", err)
+	}
+	if cfg.Patience == 0 {
+		cfg.Patience = stuckAfter
 	}
 	before, err := own()
 	if err != nil {
@@ -125,7 +132,7 @@ type runner struct {
 }
 
 func (r *runner) lane(ready chan spawned) {
-	l := &lane{killed: map[string]int{}, spawn: func() (*actor, error) { s := <-ready; return s.a, s.err }}
+	l := &lane{sabotage: r.cfg.Sabotage, patience: r.cfg.Patience, killed: map[string]int{}, spawn: func() (*actor, error) { s := <-ready; return s.a, s.err }}
 	for {
 		n, h, more := r.take()
 		if !more {

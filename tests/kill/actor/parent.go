@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"sallyport/internal/fault"
 	"sallyport/pkg/scmrights"
 	"sallyport/tests/kill/wire"
 )
@@ -122,6 +123,9 @@ func (p *parent) settle() {
 		return
 	}
 	for _, g := range p.grants {
+		if fault.On("lose") {
+			continue // on purpose: nothing is taken back
+		}
 		if f, err := g.Reclaim(); err == nil {
 			p.keep(g.Name(), f)
 		}

@@ -5,9 +5,11 @@ import (
 	"errors"
 	"io"
 	"os"
+	"time"
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/fault"
 	"sallyport/pkg/scmrights"
 	"sallyport/tests/kill/wire"
 )
@@ -43,6 +45,9 @@ func take(o wire.Order) (answer wire.Answer) {
 	defer cancel()
 	var files []*os.File
 	for {
+		if fault.On("deaf") {
+			time.Sleep(stuckAfter) // on purpose: it reads nothing
+		}
 		e, err := peer.Receive(ctx)
 		if err != nil {
 			if !gone(err) {
@@ -59,6 +64,9 @@ func take(o wire.Order) (answer wire.Answer) {
 		}
 	}
 	for _, f := range files {
+		if fault.On("forget") {
+			continue // on purpose: it stays open
+		}
 		note(f.Close())
 	}
 	note(peer.Close())
