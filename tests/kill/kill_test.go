@@ -150,9 +150,13 @@ func play(t *testing.T, cfg kill.Config) *kill.Tally {
 }
 
 // TestEveryPairOfPoints is exhaustive: every failpoint of either side, and every
-// two of them, with one offer.
+// two of them, with OFFERS offers, else one.
 func TestEveryPairOfPoints(t *testing.T) {
-	all := kill.Exhaustive(1)
+	offers := uint64(1)
+	if text := os.Getenv("OFFERS"); text != "" {
+		offers = number(t, "OFFERS", text)
+	}
+	all := kill.Exhaustive(int(offers))
 	tally := play(t, kill.Config{Plan: func(n uint64) (kill.History, bool) {
 		if n >= uint64(len(all)) {
 			return kill.History{}, false
