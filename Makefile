@@ -28,7 +28,7 @@ FAULTED := ./internal/fault ./pkg/scmrights ./tests/kill
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: setup ## build bin/sallyport, bin/supervisor, bin/worker and bin/workers/*
@@ -55,6 +55,11 @@ test: build ## set up, build, and run every test that this machine can run
 kill-scmrights: ## kill -9 at failpoints of the hand-over (N=2000 SEED= RESUME=1)
 	@N=$(or $(N),2000) SEED=$(SEED) RESUME=$(RESUME) OFFERS=2 RESULTS=$(CURDIR)/docs/results/kill-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^(TestEveryPairOfPoints|TestRandomKills)$$' ./tests/kill
+
+.PHONY: strace-scmrights
+strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 SEED=)
+	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^TestInjectedErrors$$' ./tests/kill
 
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)

@@ -48,13 +48,13 @@ func (o *offer) run(b batch) {
 //
 //	receipt       delivered or refused, slot by slot; "no free slot" can be tried again
 //	no receipt    lost: nobody has it, all can be tried again
-//	no end        expired: nobody knows who has it
+//	no end        expired: nobody knows who has it; also when it cannot be read
 //	anything else a fault of the worker
 func (o *offer) settle(b batch, verdicts []verdict, err error) (again []*Grant, why error) {
 	c := o.conn
 	switch {
 	case errors.Is(err, ErrExpired):
-		c.endAll(b.grants, StateExpired, ErrExpired)
+		c.endAll(b.grants, StateExpired, err)
 		_, _ = c.transmit(outgoing{op: "abort", kind: typeAbort, payload: encodeUint64(b.seq), limit: -1})
 		return nil, nil
 	case err != nil:

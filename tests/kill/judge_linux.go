@@ -14,7 +14,7 @@ import (
 // looked at.
 func (l *lane) allGone(workerDied bool) error {
 	if !workerDied {
-		if err := audit("worker", l.worker.pid, 0, nil); err != nil {
+		if err := audit("worker", l.worker, 0, nil); err != nil {
 			return err
 		}
 	}
@@ -59,7 +59,7 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 			l.kept[f.Name] = true
 		}
 	}
-	if err := audit("parent", l.parent.pid, 1, parentHolds); err != nil {
+	if err := audit("parent", l.parent, 1, parentHolds); err != nil {
 		return err
 	}
 	if workerDied {
@@ -71,7 +71,7 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 			return finding(Lost, "the worker has %+v, offered was %v, receipted number %d", g, o, numbers[g.Name])
 		}
 	}
-	return audit("worker", l.worker.pid, 1, workerHolds)
+	return audit("worker", l.worker, 1, workerHolds)
 }
 
 // closedEverywhereElse: what only the dead worker had is open nowhere.
@@ -106,7 +106,7 @@ func (l *lane) finish() error {
 	if err != nil {
 		return fmt.Errorf("worker at its end: %w", err)
 	}
-	if err := audit("parent", l.parent.pid, 0, nil); err != nil {
+	if err := audit("parent", l.parent, 0, nil); err != nil {
 		return err
 	}
 	return l.allGone(false)

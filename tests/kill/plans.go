@@ -126,3 +126,16 @@ func pick(random *rand.Rand, all []Kill) Kill {
 	}
 	return hits[random.IntN(len(hits))]
 }
+
+// RandomInjection is case number n of a seed.
+func RandomInjection(seed, n uint64) (History, Injection) {
+	h := Random(seed, n)
+	h.Rounds = nil
+	random := rand.New(rand.NewPCG(seed, ^n))
+	return h, Injection{
+		Worker: random.IntN(2) == 0,
+		Call:   Calls[random.IntN(len(Calls))],
+		Errno:  Errnos[random.IntN(len(Errnos))],
+		When:   1 + random.IntN(6),
+	}
+}
