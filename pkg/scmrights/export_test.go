@@ -12,9 +12,9 @@ func Recode(b []byte) ([]byte, error) {
 
 // RecodeReceipt is Recode for a full receipt.
 func RecodeReceipt(b []byte, epoch uint32, seq uint64, slots int) ([]byte, error) {
-	verdicts, err := decodeReceipt(b, epoch, seq, slots)
+	verdicts, err := decodeReceipt(nil, b, epoch, seq, slots)
 	if err != nil || verdicts == nil {
 		return nil, err
 	}
-	return encodeReceipt(epoch, seq, verdicts), nil
+	return appendReceipt(nil, epoch, seq, verdicts), nil
 }
