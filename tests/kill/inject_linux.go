@@ -147,9 +147,13 @@ func (d *disturbance) look() {
 }
 
 func (d *disturbance) auditParent(fates []wire.Fate) error {
+	table, err := extras(d.parent.pid)
+	if err != nil {
+		return err
+	}
 	var holds []*object
 	for _, f := range fates {
-		if d.keeps(f) {
+		if d.keeps(f, table) {
 			holds = append(holds, d.objects[f.Name])
 		}
 	}
@@ -186,6 +190,13 @@ func (l *lane) compare(fates []wire.Fate, got []wire.Got, workerDied bool) error
 		}
 		has[g.Name] = true
 	}
+	var table []entry
+	if !l.parent.dead() {
+		var err error
+		if table, err = extras(l.parent.pid); err != nil {
+			return err
+		}
+	}
 	for _, f := range fates {
 		switch {
 		case workerDied: // it cannot say what it had
@@ -194,13 +205,10 @@ func (l *lane) compare(fates []wire.Fate, got []wire.Got, workerDied bool) error
 		case !delivered[f.State] && f.State != "expired" && has[f.Name]:
 			return finding(Leaked, "%s is %s by its parent (%s), and the worker had it", f.Name, f.State, f.Err)
 		}
-		l.kept[f.Name] = l.keeps(f)
+		l.kept[f.Name] = l.keeps(f, table)
 	}
 	return nil
 }
-
-// keeps says whether the parent has a copy of what had this fate.
-func (l *lane) keeps(f wire.Fate) bool { return !delivered[f.State] || l.modeOf(f.Name).held }
 
 // afterwards looks at the tables when both processes have closed the channel.
 func (l *lane) afterwards() error {

@@ -36,6 +36,10 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 		return finding(Lost, "%d items, and %d of them have a fate", len(l.history.Items), len(answer.Fates))
 	}
 	clear(l.kept)
+	table, err := extras(l.parent.pid)
+	if err != nil {
+		return fmt.Errorf("table of the parent: %w", err)
+	}
 	var parentHolds, workerHolds []*object
 	numbers := map[string]int32{}
 	for _, f := range answer.Fates {
@@ -47,14 +51,16 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 		if !workerDied && !has {
 			return finding(Lost, "%v: %s (%s), and the worker lives", o, f.State, f.Err)
 		}
-		if workerDied && !r.Worker.outside() && has != r.Worker.reached(f.Batch) {
+		row := l.modeOf(f.Name)
+		reached := r.Worker.reached(f.Batch)
+		if workerDied && r.Worker.decides(l.history) && (has && !reached || reached && !has && !row.alone) {
 			return finding(Lost, "%v: %s by its parent; the worker died at %v", o, f.State, r.Worker)
 		}
 		if has {
 			workerHolds = append(workerHolds, o)
 			numbers[f.Name] = f.Number
 		}
-		if !has || l.modeOf(f.Name).held {
+		if l.keeps(f, table) {
 			parentHolds = append(parentHolds, o)
 			l.kept[f.Name] = true
 		}
@@ -112,10 +118,21 @@ func (l *lane) finish() error {
 	return l.allGone(false)
 }
 
-func (l *lane) modeOf(name string) (row struct{ held bool }) {
+// keeps says whether the parent has a copy of what had this fate.
+func (l *lane) keeps(f wire.Fate, table []entry) bool {
+	switch row := l.modeOf(f.Name); {
+	case delivered[f.State]:
+		return row.held
+	case row.alone && f.State != wire.Unsent:
+		return l.objects[f.Name].in(table) >= 0
+	}
+	return true
+}
+
+func (l *lane) modeOf(name string) (row struct{ held, alone bool }) {
 	var i int
 	if _, err := fmt.Sscanf(name, "d%d", &i); err == nil {
-		row.held = modes[l.history.Items[i].Mode].held
+		row.held, row.alone = modes[l.history.Items[i].Mode].held, modes[l.history.Items[i].Mode].alone
 	}
 	return row
 }

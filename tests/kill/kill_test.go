@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/pkg/scmrights"
 	"sallyport/tests/kill"
 	"sallyport/tests/results"
 )
@@ -150,10 +151,13 @@ func play(t *testing.T, cfg kill.Config) *kill.Tally {
 	return tally
 }
 
-// TestEveryPairOfPoints is exhaustive: every failpoint of either side, and every
-// two of them, with OFFERS offers, else one.
+// TestEveryPairOfPoints is exhaustive: every failpoint of either side, in every
+// mode, and every two of them: with OFFERS offers in every mode, without it with
+// one and in the mode that has the most steps.
 func TestEveryPairOfPoints(t *testing.T) {
-	all := kill.Exhaustive(int(setting(t, "OFFERS", 1)))
+	all := kill.Exhaustive(int(setting(t, "OFFERS", 1)), func(m scmrights.Mode) bool {
+		return m == scmrights.ModeExclusive || os.Getenv("OFFERS") != ""
+	})
 	tally := play(t, kill.Config{Plan: func(n uint64) (kill.History, bool) {
 		if n >= uint64(len(all)) {
 			return kill.History{}, false

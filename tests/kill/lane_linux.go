@@ -254,18 +254,10 @@ func (l *lane) workerOutcome(orphan bool) (got []wire.Got, died bool, err error)
 }
 
 // diesLate waits for a death that comes after the answer: from outside, or at
-// the points that follow the end of a grant. How often those are hit is known
-// from the fates: P5 and P6 once for every OFFER that was sent, P7 once for
-// every one that was delivered.
+// the points that follow the end of a grant.
 func (l *lane) diesLate(a *actor, k Kill, fates []wire.Fate) (bool, error) {
-	hits := map[int]bool{}
-	for _, f := range fates {
-		if f.State != wire.Unsent && (k.Point != "P7" || delivered[f.State]) {
-			hits[f.Batch] = true
-		}
-	}
 	late := k.Point == "P5" || k.Point == "P6" || k.Point == "P7"
-	if !k.outside() && (!late || len(hits) < k.Nth) {
+	if !k.outside() && (!late || hits(k.Point, fates) < k.Nth) {
 		return false, nil
 	}
 	_, err := a.await(l.patience)

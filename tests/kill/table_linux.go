@@ -85,7 +85,13 @@ func audit(who string, a *actor, sockets int, holds []*object) error {
 		}
 		table = append(table[:i:i], table[i+1:]...)
 	}
+	pidfd := who != "parent"
+	open := sockets
 	for _, e := range table {
+		if open != 0 && strings.Contains(e.link, "pidfd") && !pidfd {
+			pidfd = true // the parent's of its worker, as long as the channel is open
+			continue
+		}
 		if !strings.HasPrefix(e.link, "socket:") || sockets == 0 {
 			return finding(Leaked, "the %s holds %v besides what it should", who, e)
 		}

@@ -5,6 +5,8 @@ import (
 	"os"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"sallyport/internal/fault"
 	"sallyport/pkg/scmrights"
 	"sallyport/tests/kill/wire"
@@ -16,6 +18,7 @@ var proof = scmrights.Trusted("both ends are a test's")
 // the last one did not get, or shared, and offers it to the next.
 type parent struct {
 	conn   *scmrights.Conn
+	worker *os.File // its pidfd
 	grants []*scmrights.Grant
 	kept   map[string]*os.File
 
@@ -66,7 +69,9 @@ func (p *parent) handOver(o wire.Order) (fates []wire.Fate) {
 				fates = append(fates, wire.Fate{Name: it.Name, State: wire.Unsent, Batch: it.Batch, Err: err.Error()})
 				continue
 			}
-			p.fail(files[first+i].Close()) // at once: the ledger has its own
+			if scmrights.Mode(it.Mode) != scmrights.ModeExclusive { // those Offer closes itself
+				p.fail(files[first+i].Close()) // at once: the ledger has its own
+			}
 			batchOf[grants[i]] = it.Batch
 		}
 		p.grants = append(p.grants, grants...)
@@ -110,13 +115,25 @@ func (p *parent) open(o wire.Order) (*scmrights.Conn, []*os.File, error) {
 		}
 		files = append(files, f)
 	}
-	conn, err := scmrights.NewConn(channel, scmrights.Config{PID: o.Worker, ReceiptTimeout: time.Duration(o.Limit) * time.Millisecond / 2})
+	pidfd, err := unix.PidfdOpen(o.Worker, 0)
 	if err != nil {
-		for i, it := range o.Items {
-			p.keep(it.Name, files[i])
-		}
+		p.fail(channel.Close())
+		p.keepAll(o, files)
+		return nil, nil, os.NewSyscallError("pidfd_open", err)
+	}
+	p.worker = os.NewFile(uintptr(pidfd), "worker")
+	conn, err := scmrights.NewConn(channel, scmrights.Config{PID: o.Worker, PidFD: p.worker, Compare: 2, ReceiptTimeout: time.Duration(o.Limit) * time.Millisecond / 2})
+	if err != nil {
+		p.fail(p.worker.Close())
+		p.keepAll(o, files)
 	}
 	return conn, files, err
+}
+
+func (p *parent) keepAll(o wire.Order, files []*os.File) {
+	for i, it := range o.Items {
+		p.keep(it.Name, files[i])
+	}
 }
 
 func itemsOf(batch []wire.Item, files []*os.File) []scmrights.Item {
@@ -142,6 +159,7 @@ func (p *parent) settle() {
 		}
 	}
 	p.fail(p.conn.Close())
+	p.fail(p.worker.Close())
 	if b := p.conn.Ledger(); b.Open != 0 || b.Pipes != 0 || b.Taken != b.Closed+b.Reclaimed {
 		p.note(fmt.Errorf("the ledger is not even after Close: %+v", b))
 	}
