@@ -61,6 +61,13 @@ strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 
 	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^TestInjectedErrors$$' ./tests/kill
 
+# The inputs that fuzzers found interesting stay in the go command's cache; one
+# that failed goes into testdata/fuzz of its package.
+FUZZED := ./pkg/scmrights ./internal/sys
+.PHONY: fuzz
+fuzz: ## every fuzzer of the hand-over, one after the other (TIME=60s each)
+	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
+
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
 	@tools/container.sh prepare
