@@ -20,6 +20,9 @@ func runCommand() *cobra.Command {
 				return exit{exitNotPermitted, "run needs root: the supervisor opens devices and gives every worker a user of its own; " +
 					"use sudo, or `sallyport demo`, which can do without"}
 			}
+			if err := existing(args[0]); err != nil {
+				return err
+			}
 			programs, err := install.Find()
 			if err != nil {
 				return err
