@@ -13,7 +13,9 @@ GO := $(or $(shell command -v go 2>/dev/null),$(wildcard /usr/local/go/bin/go),g
 endif
 export GO
 
-BUILD := $(GO) build -trimpath -buildvcs=false
+# Not -buildvcs: git refuses to say it for a checkout of another user.
+VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
+BUILD := $(GO) build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)"
 WORKERS := sampler store alarm rogue
 
 # Arguments of the demo: make demo ARGS="--for 10s"

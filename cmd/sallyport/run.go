@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -35,15 +35,14 @@ func runCommand() *cobra.Command {
 	return c
 }
 
+// version is set by the build: the commit, or the tag.
+var version = "unknown"
+
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "print the version", Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			version, compiler := "unknown", ""
-			if b, ok := debug.ReadBuildInfo(); ok {
-				version, compiler = b.Main.Version, b.GoVersion
-			}
-			fmt.Fprintf(c.OutOrStdout(), "sallyport %s (%s), handover/1, control/1\n", version, compiler)
+			fmt.Fprintf(c.OutOrStdout(), "sallyport %s (%s), handover/1, control/1\n", version, runtime.Version())
 			return nil
 		},
 	}
