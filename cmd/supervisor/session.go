@@ -41,13 +41,14 @@ type session struct {
 	offers    sync.WaitGroup // of regrants under way
 	grantedAt time.Time
 	handover  time.Duration
-	readySeq  uint64 // of the record with READY; the loop's
+	readySeq  uint64          // of the record with READY
+	missing   map[string]bool // lost grants that could not be opened again; both are the loop's
 }
 
 func newSession(w *worker, epoch uint32) *session {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &session{w: w, epoch: epoch, started: time.Now(), ctx: ctx, cancel: cancel,
-		proceed: make(chan monitor.ActionKind, 2), done: make(chan struct{})}
+		proceed: make(chan monitor.ActionKind, 2), done: make(chan struct{}), missing: make(map[string]bool)}
 }
 
 func (x *session) post(e monitor.Event) { x.w.inbox <- note{epoch: x.epoch, event: e} }
