@@ -41,23 +41,32 @@ func (s *Socket) SendBatch(packets []Packet) (n int, err error) {
 	defer s.sending.Unlock()
 	for n < len(packets) {
 		count, files := chunk(packets[n:])
-		var sent int
-		err := lend(files, nil, func(numbers []int) error {
-			for i := n; i < n+count; i++ {
-				own := len(packets[i].Files)
-				attach(&messages[i], numbers[:own])
-				numbers = numbers[own:]
-			}
-			var err error
-			sent, err = s.sendChunk(messages[n : n+count])
-			return err
-		})
+		sent, lent, err := s.sendLent(packets[n:n+count], messages[n:n+count], files)
+		if !lent && count > 1 {
+			// A file of one of them is closed: the others go one by one.
+			sent, _, err = s.sendLent(packets[n:n+1], messages[n:n+1], packets[n].Files)
+		}
 		n += sent
 		if err != nil {
 			return n, &Error{Op: "send batch", Err: fmt.Errorf("packet %d: %w", n, err)}
 		}
 	}
 	return n, nil
+}
+
+// sendLent sends these packets, or tells that their files could not be lent.
+func (s *Socket) sendLent(packets []Packet, ms []sys.ScmMessage, files []syscall.Conn) (sent int, lent bool, err error) {
+	err = lend(files, nil, func(numbers []int) error {
+		lent = true
+		for i, p := range packets {
+			attach(&ms[i], numbers[:len(p.Files)])
+			numbers = numbers[len(p.Files):]
+		}
+		var err error
+		sent, err = s.sendChunk(ms)
+		return err
+	})
+	return sent, lent, err
 }
 
 // chunk is how many packets go into the next call, and their files.

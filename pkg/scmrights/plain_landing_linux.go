@@ -37,9 +37,15 @@ func collect(ms []sys.ScmMessage) []landing {
 	return all
 }
 
-// nothing is what the end looks like.
-func (l *landing) nothing() bool {
-	return l.N == 0 && len(l.Control) == 0 && l.Flags&unix.MSG_CTRUNC == 0
+// nothing is what the end looks like. On a stream the kernel puts credentials of
+// nobody beside it (unix_stream_read_generic in net/unix/af_unix.c).
+func (l *landing) nothing(stream bool) bool {
+	return l.N == 0 && (stream || len(l.Control) == 0 && l.Flags&unix.MSG_CTRUNC == 0)
+}
+
+func (l *landing) drop() {
+	_ = fd.CloseAll(l.rights)
+	_ = fd.CloseAll(l.pidfds)
 }
 
 // judge decides what the receiver may see of what it owns.
@@ -68,8 +74,7 @@ func (l *landing) judge(r Room) Delivery {
 		refusal = l.parse
 	}
 	if refusal != nil {
-		_ = fd.CloseAll(l.rights)
-		_ = fd.CloseAll(l.pidfds)
+		l.drop()
 		d.Err = &Error{Op: "receive", Err: refusal}
 		return d
 	}

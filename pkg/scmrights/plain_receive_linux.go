@@ -106,8 +106,9 @@ func (s *Socket) receive(rooms []Room, call func(number int, ms []sys.ScmMessage
 // is left with nothing.
 func (s *Socket) deliver(rooms []Room, landings []landing) ([]Delivery, error) {
 	count := len(landings)
-	for count > 0 && landings[count-1].nothing() && s.ended() {
+	for count > 0 && landings[count-1].nothing(s.isStream()) && s.ended() {
 		count--
+		landings[count].drop()
 	}
 	if count == 0 {
 		if reset := s.takeReset(); reset != nil {
