@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/sys"
+	"sallyport/internal/testenv"
 	"sallyport/pkg/scmrights"
 )
 
@@ -161,4 +162,25 @@ func asNobody(t testing.TB, use func()) {
 	if err := <-done; err != nil {
 		t.Fatal(err)
 	}
+}
+
+// unprivileged are attributes of a child without rights, with a user of its own
+// whose descriptors in flight nobody else counts to.
+func unprivileged() *syscall.SysProcAttr {
+	if os.Geteuid() != 0 {
+		return nil
+	}
+	id := uint32(1<<30 + os.Getpid())
+	return &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: id, Gid: id}}
+}
+
+// ioUring is a descriptor that unix sockets do not carry.
+func ioUring(t testing.TB) *os.File {
+	t.Helper()
+	var params [120]byte // struct io_uring_params
+	n, err := sys.ScmIoUring(&params)
+	testenv.Need(t, "io_uring, Linux 5.1 and kernel.io_uring_disabled=0", err)
+	f := os.NewFile(uintptr(n), "io_uring")
+	t.Cleanup(func() { f.Close() })
+	return f
 }
