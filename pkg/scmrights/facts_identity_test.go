@@ -246,8 +246,8 @@ func TestFact18QueueIsCounted(t *testing.T) {
 
 // TestFact19CyclesAreCollectedLater: sockets that hold each other in their
 // queues, and nobody else holds, are freed by a collector, with what else is in
-// the queues: sometimes seconds later, for a close while it runs is not seen by
-// it (unix_gc in net/unix/garbage.c), and only another close starts it again.
+// the queues. Measured: mostly within 30 ms, now and then after seconds, when
+// some other unix socket was closed; so this test closes others while it waits.
 // Descriptors of io_uring cannot be sent.
 func TestFact19CyclesAreCollectedLater(t *testing.T) {
 	forKinds(t, func(t *testing.T, typ int) {
