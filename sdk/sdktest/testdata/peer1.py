@@ -1,0 +1,16 @@
+"""The level-1 peer under test: checks what it is granted; prints the count at the end."""
+
+import os
+import socket
+import sys
+
+sys.path.insert(0, sys.argv[1])
+import level1
+
+verified = wrong = 0
+for taken in level1.offers(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=3)):
+    for name, fd in taken:
+        good = os.pread(fd, 256, 0) == b"content of " + name.encode() + b"\n"
+        verified, wrong = verified + good, wrong + (not good)
+        os.close(fd)
+print("verified %d wrong %d open %d" % (verified, wrong, len(os.listdir("/proc/self/fd")) - 1))
