@@ -8,8 +8,9 @@ number of the descriptor "cpu_temp" in the variable FD_cpu_temp:
 
     level1.py 1 sh -c 'read t <&$FD_cpu_temp; echo "$t"'
 
-A parent may have as many descriptors on their way to it as the process may
-have open, less 8.
+PROGRAM keeps the channel open, by whose end the parent knows its own. A
+parent may have as many descriptors on their way as the process may have open,
+less 8.
 """
 
 import array

@@ -8,9 +8,10 @@ sys.path.insert(0, sys.argv[1])
 import level1
 
 verified = wrong = 0
+before = os.listdir("/proc/self/fd")
 for taken in level1.offers(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=3)):
     for name, fd in taken:
         good = os.pread(fd, 256, 0) == b"content of " + name.encode() + b"\n"
         verified, wrong = verified + good, wrong + (not good)
         os.close(fd)
-print("verified %d wrong %d open %d" % (verified, wrong, len(os.listdir("/proc/self/fd")) - 1))
+print("verified %d wrong %d left %d" % (verified, wrong, len(os.listdir("/proc/self/fd")) - len(before)))
