@@ -9,7 +9,8 @@ import level1
 
 verified = wrong = 0
 before = os.listdir("/proc/self/fd")
-for taken in level1.offers(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=3)):
+channel = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, 0, fileno=3)
+for taken in level1.offers(channel):
     for name, fd in taken:
         good = os.pread(fd, 256, 0) == b"content of " + name.encode() + b"\n"
         verified, wrong = verified + good, wrong + (not good)
