@@ -32,8 +32,8 @@ type Peer struct {
 	acked   atomic.Uint64
 	taken   atomic.Uint64 // seq of the last record received, which is the ack of ours
 
-	mu   sync.Mutex // held while a record is sent
-	sent uint64
+	mu   sync.Mutex    // held while a record is sent
+	sent atomic.Uint64 // changed with mu held only
 	out  []byte
 }
 
@@ -130,7 +130,7 @@ func (p *Peer) Credit(free uint32) error {
 // were received stay open.
 func (p *Peer) Close() error {
 	p.mu.Lock()
-	p.out = appendRecord(p.out[:0], frame{kind: typeBye, epoch: p.epoch, seq: p.sent + 1, ack: p.taken.Load()}, nil, encodeUint32(0))
+	p.out = appendRecord(p.out[:0], frame{kind: typeBye, epoch: p.epoch, seq: p.sent.Load() + 1, ack: p.taken.Load()}, nil, encodeUint32(0))
 	_ = p.ch.send(systemClock{}, -1, p.out, nil)
 	p.mu.Unlock()
 	if err := p.ch.close(); err != nil && !errors.Is(err, os.ErrClosed) {
@@ -142,13 +142,14 @@ func (p *Peer) Close() error {
 func (p *Peer) transmit(t recordType, slots []slot, payload []byte) (uint64, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	f := frame{kind: t, epoch: p.epoch, seq: p.sent + 1, ack: p.taken.Load()}
+	// Counted first: the parent may acknowledge it before sendmsg is back.
+	f := frame{kind: t, epoch: p.epoch, seq: p.sent.Add(1), ack: p.taken.Load()}
 	p.out = appendRecord(p.out[:0], f, slots, payload)
 	if err := p.ch.send(systemClock{}, 0, p.out, nil); err != nil {
+		p.sent.Store(f.seq - 1)
 		return 0, err
 	}
-	p.sent++
-	return p.sent, nil
+	return f.seq, nil
 }
 
 // Event is what one record of the parent brought. One of Grants, Message and

@@ -48,8 +48,8 @@ func (p *Peer) check(a *arrival) (record, error) {
 		return r, faultf("%s has number %d, expected was %d", r.kind, r.seq, last+1)
 	case p.epoch != 0 && r.epoch != p.epoch:
 		return r, faultf("%s of epoch %d in epoch %d", r.kind, r.epoch, p.epoch)
-	case r.ack < p.acked.Load():
-		return r, faultf("%s acknowledges record %d after %d", r.kind, r.ack, p.acked.Load())
+	case r.ack < p.acked.Load() || r.ack > p.sent.Load():
+		return r, faultf("%s acknowledges record %d; %d were sent, %d acknowledged", r.kind, r.ack, p.sent.Load(), p.acked.Load())
 	case r.kind != typeOffer && len(a.rights) != 0:
 		return r, faultf("%s with %d descriptors", r.kind, len(a.rights))
 	case a.flags&unix.MSG_CTRUNC != 0 && r.kind != typeOffer:
@@ -93,9 +93,15 @@ func (p *Peer) act(r *record, rights []*fd.FD) (e Event, show bool, err error) {
 		if err = exactly(typeRevoke, r.payload, revokeSize); err != nil {
 			return e, false, err
 		}
+		if len(r.slots) == 0 {
+			return e, false, faultf("REVOKE with 0 slots")
+		}
 		e.Revoked = p.known.names(r.slots)
 		return e, len(e.Revoked) != 0, nil
 	case typeBye:
+		if err = exactly(typeBye, r.payload, byeSize); err != nil {
+			return e, false, err
+		}
 		return e, false, io.EOF
 	}
 	return e, false, faultf("%s is not for parents to send now", r.kind)
