@@ -65,6 +65,13 @@ race: setup ## run the in-process tests under the race detector
 		$(GO) test -json -race -shuffle=on -count=1 -vet=off -timeout=300s \
 		$$($(GO) list ./... | grep -Ev '$(NOT_RACE)')
 
+.PHONY: bench
+bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")
+	@mkdir -p build/bench && \
+	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/bare bench/bare/handover.c && \
+	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
+	build/bench/handover -bare build/bench/bare $(ARGS)
+
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
 	@out=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); \
