@@ -55,6 +55,15 @@ func everyLanguage(t *testing.T, test func(*testing.T, language)) {
 	}
 }
 
+// atOnce is everyLanguage for tests that wait, and look at no table of the
+// whole process.
+func atOnce(t *testing.T, test func(*testing.T, language)) {
+	everyLanguage(t, func(t *testing.T, l language) {
+		t.Parallel()
+		test(t, l)
+	})
+}
+
 func python(t *testing.T, program string) *exec.Cmd {
 	t.Helper()
 	interpreter, err := exec.LookPath("python3")
