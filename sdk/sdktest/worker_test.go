@@ -36,6 +36,7 @@ func counted(t *testing.T, p *workertest.Process) (map[bool]lane.Count, map[uint
 // TestWorkerSends: a whole worker of a few lines sends readings and alerts that
 // the Go side of the bus takes, the alert again until it is acknowledged.
 func TestWorkerSends(t *testing.T) {
+	t.Parallel()
 	if !testenv.PrivateIPC(t) {
 		return
 	}
@@ -115,6 +116,7 @@ func TestWorkerSends(t *testing.T) {
 
 // TestWorkerResends: an alert that nobody acknowledges comes again after a second.
 func TestWorkerResends(t *testing.T) {
+	t.Parallel()
 	if !testenv.PrivateIPC(t) {
 		return
 	}
@@ -155,6 +157,7 @@ func TestWorkerResends(t *testing.T) {
 // TestWorkerReceives: a worker takes alerts before readings, once each, and
 // acknowledges them; what is forged it counts and does not show.
 func TestWorkerReceives(t *testing.T) {
+	t.Parallel()
 	if !testenv.PrivateIPC(t) {
 		return
 	}
