@@ -37,7 +37,6 @@ byte bad;                       /* what is wrong with this worker; 0 is nothing 
 /* Memory of the properties alone; nothing above decides by it. */
 byte committed;                 /* COMMIT was sent */
 byte answered;                  /* the receipt that takes it is in a pipe that has a reader */
-byte took;                      /* an honest worker has checked it and means to keep it */
 byte once;                      /* the plugin has been given it */
 byte heard;                     /* the parent has read that it is closed */
 byte put;                       /* the plugin or the library closed it again */
@@ -142,7 +141,7 @@ P4:		d_step {
 		:: pipew[p] == 0        /* end of file */
 #ifndef MUT_NO_DEADLINE
 		:: atomic { pipew[p] != 0 ->    /* nobody knows who has it */
-			receipt[p].count = 0; piper[p] = false;
+			forget(p); piper[p] = false;
 #ifdef MUT_RESEND_AT_DEADLINE
 			goto lost
 #else
@@ -177,7 +176,7 @@ P5:		atomic {
 #endif
 			:: else ->              /* garbage: the worker is at fault */
 				proven = true;
-				receipt[p].count = 0;
+				forget(p);
 #ifdef MUT_GARBAGE_IS_LOST
 				goto lost
 #else
@@ -191,7 +190,7 @@ P5:		atomic {
 			assert(own_record || (receipt[p].epoch == mine && receipt[p].seq == p + 1));
 			assert(one_receipt || receipt[p].count == 1);
 			taken = receipt[p].taken; later = receipt[p].later;
-			receipt[p].count = 0;
+			forget(p);
 			assert(own_record || ((taken | later) & ~m) == 0);
 			if
 			:: repeated -> taken = 0; later = 0; m = 0
@@ -203,7 +202,8 @@ P5:		atomic {
 			x = taken & ~EXCLM;     /* mode move: ours is closed now, and not before */
 #ifdef MUT_SHARE_CLOSED
 			ledger = ledger & ~x;
-#else
+#endif
+#ifndef MUT_MOVE_KEPT
 			ledger = ledger & ~(x & MOVEM);
 #endif
 			deliver(x);
@@ -288,7 +288,7 @@ lost:		/* nobody has it: again for a living worker, else it is kept for the next
 		   }
 #endif
 		fi;
-over:		atomic { ended(all); x = 0; m = 0; p = 0; try = 0; later = 0; taken = 0; repeated = false };
+over:		atomic { assert(committed_or_ended || fault || (all & EXCLM & SET(DELIVERED)) == 0); ended(all); x = 0; m = 0; p = 0; try = 0; later = 0; taken = 0; repeated = false };
 P7:		busy = busy & ~(1 << o)
 	od
 	} unless { pdead }
@@ -310,7 +310,7 @@ proctype Parent() {
 			od;
 			credit = 0; reserved = 0; early = 0; revoking = 0;
 			known = 0; owes = false;
-			committed = 0; answered = 0; took = 0; once = 0; heard = 0; put = 0;
+			committed = 0; answered = 0; once = 0; heard = 0; put = 0;
 			bad = HONEST;
 #ifdef BAD
 			if
@@ -362,7 +362,7 @@ proctype Parent() {
 		:: up?READY(_)
 		:: !walive && len(up) == 0 -> break
 		:: fault -> break
-		:: atomic { busy == 0 && revoking == 0 && LIVING(LENDM) != 0 -> m = LIVING(LENDM) };
+		:: atomic { busy == 0 && revoking == 0 && !fault && LIVING(LENDM) != 0 -> m = LIVING(LENDM) };
 P11:			if
 			:: atomic { walive && ROOM -> down!REVOKE(m, 0); revoking = m;
 #ifdef MUT_REVOKE_AT_SEND
@@ -372,7 +372,7 @@ P11:			if
 			:: atomic { !walive || !ROOM -> fault = true; m = 0 }
 			fi
 #ifndef MUT_REVOKE_FOREVER
-		:: revoking -> fault = true     /* its milliseconds are over */
+		:: atomic { revoking -> fault = true; break }     /* its milliseconds are over */
 #endif
 		:: atomic { busy == 0 && revoking == 0 -> stopping = true; shut = true; lostup = len(up) > 0; break }
 		od;
@@ -420,10 +420,27 @@ proctype Killer() {
 	od
 }
 
+/* Probes turn "killed between any two steps" around: each must be reached. */
+#ifdef KILLED_PARENT
+proctype Probe() {
+end_probe:
+	pdead && KILLED_PARENT -> assert(killed_here)
+}
+#endif
+#ifdef KILLED_WORKER
+proctype Probe() {
+end_probe:
+	!walive && KILLED_WORKER -> assert(killed_here)
+}
+#endif
+
 init {
 	atomic {
 		for (i : 0 .. ND - 1) { st[i] = NEW };
 		run Watch();
+#if defined(KILLED_PARENT) || defined(KILLED_WORKER)
+		run Probe();
+#endif
 		run Parent();
 #ifdef BATCH
 		run Offer(0, ALL);
