@@ -35,6 +35,10 @@ var supervisorPackages = []string{
 	"github.com/coreos/go-systemd/v22/activation",
 }
 
+// workerPackages are forbidden there. crypto/rand brings a generator with 32 MiB
+// of zeroed memory, and a worker's memory limit counts them.
+var workerPackages = []string{"crypto/rand"}
+
 // workerClosure: no C library and no foreign module on the unprivileged side,
 // on any of the architectures that it is built for.
 func workerClosure(m *Module) ([]string, error) {
@@ -51,7 +55,7 @@ func workerClosure(m *Module) ([]string, error) {
 			return nil, err
 		}
 		for _, p := range packages {
-			if p.ImportPath == "runtime/cgo" || len(p.CgoFiles) > 0 || !allowedModule(p, workerModules) {
+			if p.ImportPath == "runtime/cgo" || len(p.CgoFiles) > 0 || !allowedModule(p, workerModules) || slices.Contains(workerPackages, p.ImportPath) {
 				bad = append(bad, fmt.Sprintf("%s: the worker side may not contain %s (imported by %s)", arch, p.ImportPath, importedBy(packages, p.ImportPath)))
 			}
 		}

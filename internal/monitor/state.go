@@ -77,9 +77,9 @@ var allowed = [words]mask{
 	WordReady:  in(Granting),
 	WordAlive:  in(Granting, Ready, Stopping),
 	WordStatus: in(Granting, Ready, Stopping),
-	WordLost:   in(Ready, Stopping),
-	WordDone:   in(Ready, Stopping),
-	WordNext:   in(Ready, Stopping),
+	WordLost:   in(Granting, Ready, Stopping),
+	WordDone:   in(Granting, Ready, Stopping),
+	WordNext:   in(Granting, Ready, Stopping),
 	WordSeen:   in(Ready, Stopping),
 	WordCount:  in(Ready, Stopping),
 }

@@ -17,6 +17,7 @@ type handClock struct {
 type handTimer struct {
 	at   time.Time
 	f    func()
+	d    time.Duration
 	done bool
 }
 
@@ -33,7 +34,7 @@ func (c *handClock) Now() time.Time {
 func (c *handClock) AfterFunc(d time.Duration, f func()) func() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := &handTimer{at: c.now.Add(d), f: f}
+	t := &handTimer{at: c.now.Add(d), f: f, d: d}
 	c.timers = append(c.timers, t)
 	c.set <- struct{}{}
 	return func() bool {
@@ -43,6 +44,13 @@ func (c *handClock) AfterFunc(d time.Duration, f func()) func() bool {
 		t.done = true
 		return !was
 	}
+}
+
+// last is the duration of the timer that was set last.
+func (c *handClock) last() time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.timers[len(c.timers)-1].d
 }
 
 // waitTimer returns when somebody has set n more timers.
@@ -55,6 +63,29 @@ func (c *handClock) waitTimer(t *testing.T, n int) {
 			t.Fatal("nobody set a timer")
 		}
 	}
+}
+
+// waitFor returns when a timer of this length is running.
+func (c *handClock) waitFor(t *testing.T, d time.Duration) {
+	t.Helper()
+	for !c.running(d) {
+		select {
+		case <-c.set:
+		case <-limit(t).Done():
+			t.Fatalf("nobody set a timer of %v", d)
+		}
+	}
+}
+
+func (c *handClock) running(d time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, timer := range c.timers {
+		if timer.d == d && !timer.done {
+			return true
+		}
+	}
+	return false
 }
 
 // advance moves the time and calls what is due.

@@ -2,6 +2,7 @@ package scmrights_test
 
 import (
 	"bytes"
+	"encoding/binary"
 	"errors"
 	"os"
 	"strings"
@@ -174,7 +175,7 @@ func TestRecordOfAnotherProcess(t *testing.T) {
 // answers to a flood of PINGs end the channel.
 func TestWorkerThatDoesNotRead(t *testing.T) {
 	testenv.CheckFDs(t)
-	conn, _ := greeted(t, scmrights.Config{SendTimeout: 30 * time.Millisecond})
+	conn, w := greeted(t, scmrights.Config{SendTimeout: 30 * time.Millisecond})
 	var err error
 	for range 10_000 {
 		start := time.Now()
@@ -193,6 +194,25 @@ func TestWorkerThatDoesNotRead(t *testing.T) {
 	}
 	if b := conn.Ledger(); b.Open != 0 || b.Pipes != 0 {
 		t.Errorf("held after an offer that was not sent: %+v", b)
+	}
+	// Nothing of what was not sent has used up a number.
+	last := uint64(1)
+	for drained := false; !drained; {
+		b, _ := w.receive()
+		if seq := binary.LittleEndian.Uint64(b[16:]); seq != last+1 {
+			t.Fatalf("record %d after %d", seq, last)
+		}
+		last++
+		drained = conn.Send(2, nil) == nil
+	}
+	for b, _ := w.receive(); b[32] != 2; b, _ = w.receive() {
+		last++
+	}
+	if err := conn.Ping(); err != nil {
+		t.Fatal(err)
+	}
+	if b, _ := w.receive(); b[5] != 9 || binary.LittleEndian.Uint64(b[16:]) != last+2 || b[32] != 1 {
+		t.Errorf("after record %d: %x", last+1, b)
 	}
 }
 

@@ -59,8 +59,12 @@ func TestOffersThatAreNotSent(t *testing.T) {
 		{"not a directory", trusted, good(func(i *scmrights.Item) { i.Kind = scmrights.KindDirectory }), nil, "not of kind directory"},
 		{"not writable", trusted, good(func(i *scmrights.Item) { i.Access = scmrights.AccessWrite }), nil, "access write"},
 		{"not readable", trusted, good(func(i *scmrights.Item) { i.Kind, i.File = scmrights.KindPipe, w }), nil, "access read"},
-		{"exclusive", trusted, good(func(i *scmrights.Item) { i.Mode = scmrights.ModeExclusive }), scmrights.ErrUnsupported, "mode exclusive: not supported, use share or move"},
-		{"lend", trusted, good(func(i *scmrights.Item) { i.Mode = scmrights.ModeLend }), scmrights.ErrUnsupported, "mode lend: not supported"},
+		{"surplus access", trusted, good(func(i *scmrights.Item) { i.File, i.Kind = memfd(t, ""), scmrights.KindMemfd }), scmrights.ErrAccess, "access read of one that is open for both"},
+		{"surplus reading", trusted, good(func(i *scmrights.Item) {
+			i.File, i.Kind, i.Access = memfd(t, ""), scmrights.KindMemfd, scmrights.AccessWrite
+		}), scmrights.ErrAccess, "access write of one"},
+		{"exclusive unseen", trusted, good(func(i *scmrights.Item) { i.Mode = scmrights.ModeExclusive }), scmrights.ErrUnsupported, "mode exclusive: not supported without Config.PidFD"},
+		{"exclusive and not", trusted, append(good(same), good(func(i *scmrights.Item) { i.Name, i.Mode = "b", scmrights.ModeExclusive })...), nil, "exclusive as a whole"},
 		{"mode 9", trusted, good(func(i *scmrights.Item) { i.Mode = 9 }), scmrights.ErrUnsupported, "mode 9"},
 	}
 	for _, row := range rows {
@@ -176,5 +180,38 @@ func TestVersionsWithoutOverlap(t *testing.T) {
 	w.send(frame(1, 0, 1, 0, []byte{2, 0, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0}))
 	if _, err := conn.Hello(limit(t)); !errors.Is(err, scmrights.ErrUnsupported) || !strings.Contains(err.Error(), "versions 2 to 3") {
 		t.Error(err)
+	}
+}
+
+// TestPair: what the ends are before anybody has them.
+func TestPair(t *testing.T) {
+	testenv.CheckFDs(t)
+	parent, worker, err := scmrights.Pair()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer parent.Close()
+	defer worker.Close()
+	p, w := duplicate(t, parent), duplicate(t, worker)
+	for _, n := range []int{p, w} {
+		if kind, err := unix.GetsockoptInt(n, unix.SOL_SOCKET, unix.SO_TYPE); err != nil || kind != unix.SOCK_SEQPACKET {
+			t.Errorf("socket type %d, %v", kind, err)
+		}
+	}
+	if on, err := unix.GetsockoptInt(p, unix.SOL_SOCKET, unix.SO_PASSCRED); err != nil || on != 1 {
+		t.Errorf("SO_PASSCRED %d, %v", on, err)
+	}
+	if on, err := unix.GetsockoptInt(p, unix.SOL_SOCKET, unix.SO_PASSRIGHTS); err == nil && on != 0 {
+		t.Error("SO_PASSRIGHTS is on")
+	}
+	flags := func(n int) int {
+		f, err := unix.FcntlInt(uintptr(n), unix.F_GETFL, 0)
+		if err != nil {
+			t.Error(err)
+		}
+		return f & unix.O_NONBLOCK
+	}
+	if flags(p) == 0 || flags(w) != 0 {
+		t.Errorf("O_NONBLOCK: parent %#x, worker %#x", flags(p), flags(w))
 	}
 }

@@ -99,7 +99,7 @@ func TestWorkerRefuses(t *testing.T) {
 		slotOf(t, a, 1, 1, 0, "good"),
 		slotOf(t, a, 2, 3, 0, "a file as directory"),
 		slotOf(t, a, 3, 1, 0, "another file"),
-		slotOf(t, a, 4, 1, 2, "exclusive"),
+		slotOf(t, a, 4, 1, 9, "of a mode that is not known"),
 	}, a, a, b, a)
 	got := receiveGrants(t, peer)
 	if len(got) != 1 || got[0].Name != "good" {
@@ -123,12 +123,14 @@ func TestTokenTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	p.sendOffer(3, [][]byte{slotOf(t, f, 2, 1, 0, "b")}, f)
+	receiveGrants(t, peer)
 	before, err := testenv.Descriptors()
 	if err != nil {
 		t.Fatal(err)
 	}
-	r = p.sendOffer(3, [][]byte{s}, f)
-	p.send(frame(5, 7, 4, 0, []byte{2, 0, 0, 0, 0, 0, 0, 0})) // ABORT of record 2
+	r = p.sendOffer(4, [][]byte{s}, f)
+	p.send(frame(5, 7, 5, 0, []byte{2, 0, 0, 0, 0, 0, 0, 0})) // ABORT of record 2
 	e, err := peer.Receive(limit(t))
 	if err != nil || len(e.Grants) != 0 || len(e.Revoked) != 1 || e.Revoked[0] != "a" {
 		t.Fatalf("after the second copy and ABORT: %+v, %v", e, err)
@@ -137,7 +139,7 @@ func TestTokenTwice(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if first[12] = 3; !bytes.Equal(first, second) {
+	if first[12] = 4; !bytes.Equal(first, second) {
 		t.Errorf("receipts\n%x\n%x", first, second)
 	}
 	r.Close()
@@ -175,7 +177,7 @@ func TestFaultsOfTheParent(t *testing.T) {
 		{"number", frame(16, 7, 3, 0, make([]byte, 4)), nil, "MESSAGE has number 3, expected was 2"},
 		{"epoch", frame(16, 8, 2, 0, make([]byte, 4)), nil, "MESSAGE of epoch 8 in epoch 7"},
 		{"WELCOME twice", frame(2, 7, 2, 0, make([]byte, 8)), nil, "WELCOME is not for parents to send now"},
-		{"COMMIT", frame(4, 7, 2, 0, make([]byte, 8)), nil, "COMMIT is not for parents to send now"},
+		{"COMMIT", frame(4, 7, 2, 0, make([]byte, 8)), nil, "COMMIT of record 0, of which nothing waits"},
 		{"message with descriptors", frame(16, 7, 2, 0, make([]byte, 4)), []int{n, n}, "MESSAGE with 2 descriptors"},
 		{"offer of nothing", frame(3, 7, 2, 0, nil), []int{n}, "OFFER with 0 slots and 0 bytes"},
 		{"offer without pipe", func() []byte {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/pkg/sysvctl"
 )
@@ -19,6 +20,10 @@ const (
 	bandReading = "reading"
 	bandAlert   = "alert"
 )
+
+// quietFor is how long a closed queue is not worth a line in the log: it mostly
+// means that STOP is about to come.
+const quietFor = 500 * time.Millisecond
 
 var errNoQueue = errors.New("nothing may be sent: give the worker a queue block with send = [...]")
 
@@ -47,10 +52,12 @@ func (w *Worker) ready() error {
 	if unknown != nil {
 		w.Logf("settings not known to this worker, and ignored: %s", strings.Join(unknown, ", "))
 	}
+	fault.Point("W7") // has all it needs, and has not said so
 	seq, err := w.peer.Send(lane.MsgReady, nil)
 	if err != nil {
 		return fail("ready", "", err)
 	}
+	fault.Point("W8") // READY is out, the lanes may not be open
 	// The supervisor opens the lanes by IPC_SET and only then acknowledges; a
 	// message sent before that would be refused by the kernel.
 	if err := w.await(w.ctx, func() bool { return w.peer.Acked() >= seq }); err != nil {
@@ -118,8 +125,12 @@ func (w *Worker) Reading(name string, value float64) error {
 	if !closed(err) {
 		return fail("send", name, err)
 	}
-	if !w.closed.Swap(true) && w.ctx.Err() == nil {
-		w.Logf("readings are refused: %v", err)
+	if !w.closed.Swap(true) {
+		time.AfterFunc(quietFor, func() {
+			if w.ctx.Err() == nil {
+				w.Logf("readings are refused, and are until the supervisor opens the queue again: %v", err)
+			}
+		})
 	}
 	return nil
 }

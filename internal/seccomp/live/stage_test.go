@@ -15,7 +15,6 @@ import (
 	"testing"
 	"time"
 
-	lib "github.com/seccomp/libseccomp-golang"
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/seccomp"
@@ -32,7 +31,9 @@ func TestMain(m *testing.M) {
 		fmt.Println("stage:", stage(exe))
 		os.Exit(1)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	_ = os.RemoveAll(victimDir)
+	os.Exit(code)
 }
 
 // stage loads the filter from descriptor 3 on this thread and becomes the victim.
@@ -53,11 +54,14 @@ func stage(exe string) error {
 	return syscall.Exec(exe, append([]string{"victim"}, os.Args[1:]...), []string{"GOMAXPROCS=2"})
 }
 
+var victimDir string // set by buildVictim
+
 var buildVictim = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "sallyport-victim-")
 	if err != nil {
 		return "", err
 	}
+	victimDir = dir
 	exe := filepath.Join(dir, "victim")
 	cmd := exec.Command("go", "build", "-o", exe, "./victim")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -192,52 +196,50 @@ func (r *run) watch(listener int, forgive bool) error {
 	defer unix.Close(listener)
 	for {
 		fds := []unix.PollFd{{Fd: int32(listener), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, 30_000)
+		ready, err := unix.Poll(fds, 30_000)
 		switch {
 		case err == unix.EINTR:
 			continue
 		case err != nil:
 			return err
-		case n == 0:
+		case ready == 0:
 			return errors.New("no notice and no end within 30 s")
 		case fds[0].Revents&unix.POLLIN == 0:
 			return nil // POLLHUP
 		}
-		req, err := lib.NotifReceive(lib.ScmpFd(listener))
+		n, err := sys.SeccompReceive(listener)
 		if err != nil {
 			continue // gone, or interrupted: poll again
 		}
-		resp := r.judge(req, forgive)
-		if resp == nil {
+		switch d := r.judge(n, forgive); d.Action {
+		case seccomp.Errno:
+			_ = sys.SeccompAnswer(listener, n.ID, int32(d.Errno))
+		case seccomp.Continue:
+			_ = sys.SeccompContinue(listener, n.ID)
+		default:
 			_ = unix.Kill(r.pid, unix.SIGKILL)
-			continue
 		}
-		_ = lib.NotifRespond(lib.ScmpFd(listener), resp)
 	}
 }
 
-func (r *run) judge(req *lib.ScmpNotifReq, forgive bool) *lib.ScmpNotifResp {
+// judge notes the notice with the model's decision, and returns what is answered.
+func (r *run) judge(n sys.SeccompNotice, forgive bool) seccomp.Decision {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	nr := uint32(req.Data.Syscall)
-	args := [6]uint64(req.Data.Args)
-	resp := &lib.ScmpNotifResp{ID: req.ID, Flags: lib.NotifRespFlagContinue}
+	nr := uint32(n.Nr)
 	if r.phase == seccomp.Launching {
 		// The stage of this test executes by path and restores a limit first.
 		if seccomp.CallName(r.bound.Arch, nr) == "execve" {
 			r.phase = seccomp.Starting
 		}
-		return resp
+		return seccomp.Decision{Action: seccomp.Continue}
 	}
-	d := r.bound.Decide(r.phase, nr, args)
-	r.notices = append(r.notices, notice{r.phase, d, seccomp.Describe(r.bound.Arch, nr, args)})
-	switch {
-	case d.Action == seccomp.Errno:
-		return &lib.ScmpNotifResp{ID: req.ID, Error: -int32(d.Errno)}
-	case d.Action == seccomp.Continue || forgive:
-		return resp
+	d := r.bound.Decide(r.phase, nr, n.Args)
+	r.notices = append(r.notices, notice{r.phase, d, seccomp.Describe(r.bound.Arch, nr, n.Args)})
+	if d.Action == seccomp.Breach && forgive {
+		d.Action = seccomp.Continue
 	}
-	return nil
+	return d
 }
 
 func (r *run) breaches() []string {

@@ -164,6 +164,78 @@ func TestForPID(t *testing.T) {
 	}
 }
 
+// The virtual machine reads words in network order and the kernel in its own: a
+// program that looks at both halves of an argument shows that they are laid out
+// as the kernel has them.
+func TestRunSeesWordsAsTheKernelDoes(t *testing.T) {
+	b := text(t, seccomp.AMD64, nil, "read\narch amd64 arm64 { msgrcv: arg3 == 0x0000000100000203 }")
+	p := compile(t, b)
+	nr, _ := seccomp.CallNumber(b.Arch, "msgrcv")
+	for arg, want := range map[uint64]seccomp.FilterVerdict{
+		0x0000000100000203: seccomp.FilterAllow, 0x0000020300000001: seccomp.FilterNotify,
+		0x0302000001000000: seccomp.FilterNotify, 0x203: seccomp.FilterNotify,
+	} {
+		if got, err := p.Run(nr, [6]uint64{3: arg}); err != nil || got != want {
+			t.Errorf("%#x: %v %v, want %v", arg, got, err, want)
+		}
+	}
+}
+
+// Random calls near the constants of the program get the model's verdict: a
+// second opinion on the classes of Verify.
+func TestRolesAgreeOnRandomCalls(t *testing.T) {
+	seed := uint64(time.Now().UnixNano())
+	if s, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
+		seed = s
+	}
+	t.Log("SEED=", seed)
+	for i, name := range policy.Roles {
+		for j, a := range seccomp.Archs {
+			rng := rand.New(rand.NewPCG(seed, uint64(i*8+j)))
+			b := role(t, name, a)
+			p := compile(t, b)
+			draw := calls(rng, p)
+			for range 20_000 {
+				nr, args := draw()
+				got, err := p.Run(nr, args)
+				if want := b.Filter(nr, args); err != nil || got != want {
+					t.Fatalf("%s on %s: %s: %v (%v), want %v", name, a, seccomp.Describe(a, nr, args), got, err, want)
+				}
+			}
+		}
+	}
+}
+
+// calls draws calls whose numbers and arguments lie at or beside the constants
+// of the programs.
+func calls(rng *rand.Rand, programs ...*seccomp.Program) func() (uint32, [6]uint64) {
+	var constants []uint32
+	for _, p := range programs {
+		for i := 0; i < len(p.BPF); i += 8 {
+			constants = append(constants, binary.LittleEndian.Uint32(p.BPF[i+4:]))
+		}
+	}
+	word := func() uint64 {
+		switch rng.IntN(3) {
+		case 0:
+			return 0
+		case 1:
+			return uint64(rng.Uint32())
+		}
+		return uint64(constants[rng.IntN(len(constants))] + uint32(rng.IntN(3)-1))
+	}
+	return func() (nr uint32, args [6]uint64) {
+		nr = uint32(word())
+		for i := range args {
+			args[i] = word()
+			if rng.IntN(4) == 0 {
+				args[i] |= word() << 32
+			}
+		}
+		return nr, args
+	}
+}
+
 // mutants changes one instruction at a time: a jump flipped, a jump's targets
 // made the same (the check is gone), a jump one further, a constant with one bit
 // changed or one more, a load of another word, a return of something else.
@@ -235,28 +307,9 @@ func TestVerifyFindsSeededFaults(t *testing.T) {
 }
 
 func apart(rng *rand.Rand, x, y *seccomp.Program) (uint32, [6]uint64, bool) {
-	var constants []uint32
-	for i := 0; i < len(x.BPF); i += 8 {
-		constants = append(constants, binary.LittleEndian.Uint32(x.BPF[i+4:]), binary.LittleEndian.Uint32(y.BPF[i+4:]))
-	}
-	word := func() uint64 {
-		switch rng.IntN(3) {
-		case 0:
-			return 0
-		case 1:
-			return uint64(rng.Uint32())
-		}
-		return uint64(constants[rng.IntN(len(constants))] + uint32(rng.IntN(3)-1))
-	}
+	draw := calls(rng, x, y)
 	for range 3000 {
-		nr := uint32(word())
-		var args [6]uint64
-		for i := range args {
-			args[i] = word()
-			if rng.IntN(4) == 0 {
-				args[i] |= word() << 32
-			}
-		}
+		nr, args := draw()
 		vx, errX := x.Run(nr, args)
 		vy, errY := y.Run(nr, args)
 		if errX != nil || errY != nil || vx != vy {

@@ -57,6 +57,11 @@ func live(channel *os.File) {
 	threads()
 	poll(channel)
 	<-time.After(100 * time.Millisecond)
+	slept := make(chan error, 1)
+	go func() { // a sleep that the kernel continues by restart_syscall after a stop
+		ts := unix.NsecToTimespec(int64(time.Second))
+		slept <- unix.Nanosleep(&ts, nil)
+	}()
 	say("IDLE")
 	idle := time.NewTimer(3 * time.Second)
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -68,6 +73,7 @@ func live(channel *os.File) {
 		}
 	}
 	<-term
+	<-slept
 	runtime.GC()
 }
 
