@@ -25,7 +25,7 @@ NOT_RACE := /internal/(launch|attest|archtest|seccomp/live)$$|/cmd/|/tests/|/exa
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: setup ## build bin/sallyport, bin/supervisor, bin/worker and bin/workers/*
@@ -69,6 +69,14 @@ bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")
 	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/bare bench/bare/handover.c && \
 	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
 	build/bench/handover -bare build/bench/bare $(ARGS)
+
+# Grants of the soak, and the seed of its choices; empty is one of its own.
+N ?= 1000000
+SEED ?=
+
+.PHONY: soak-scmrights
+soak-scmrights: ## N=1000000 random grants through one channel, audited (SEED=)
+	@N=$(N) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -run='^TestSoak$$' -v ./pkg/scmrights
 
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)

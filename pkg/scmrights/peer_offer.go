@@ -152,7 +152,7 @@ func (p *Peer) onAbort(r *record) ([]string, error) {
 	}
 	var names []string
 	for _, m := range p.known.where(func(m *remembered) bool { return m.seq == seq }) {
-		m.closeLent()
+		p.known.closeLent(m)
 		p.known.forget(m)
 		names = append(names, m.name)
 	}
