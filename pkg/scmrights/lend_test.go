@@ -317,4 +317,3 @@ func TestOfferAll(t *testing.T) {
 		t.Error("an item that is none")
 	}
 }
-

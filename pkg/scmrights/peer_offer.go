@@ -75,7 +75,8 @@ func (p *Peer) keep(r *record, rights []*fd.FD, fresh int) []Granted {
 			_ = d.Close()
 			continue
 		}
-		m := p.known.add(remembered{token: s.token, name: s.name, seq: r.seq, number: p.verdicts[i].number, ident: s.ident})
+		m := p.known.add(s.token)
+		m.name, m.seq, m.number, m.ident = s.name, r.seq, p.verdicts[i].number, s.ident
 		if s.mode == ModeExclusive {
 			p.waiting = append(p.waiting, waiting{seq: r.seq, slot: *s, fd: d, known: m})
 			continue

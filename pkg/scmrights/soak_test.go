@@ -182,4 +182,3 @@ func tableOf(t testing.TB, conn *scmrights.Conn) string {
 	}
 	return hear(t, conn, saysTable)
 }
-

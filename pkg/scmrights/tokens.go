@@ -35,22 +35,24 @@ type remembered struct {
 func (r *tokenRing) find(t token) *remembered { return r.byToken[t] }
 
 // add remembers a grant in the place of the oldest one.
-func (r *tokenRing) add(m remembered) *remembered {
+func (r *tokenRing) add(t token) *remembered {
 	if r.byToken == nil {
 		r.byToken = make(map[token]*remembered)
 	}
+	var place *remembered
 	if len(r.order) < ringSize {
-		r.order = append(r.order, &m)
-		r.byToken[m.token] = &m
-		return &m
+		place = &remembered{}
+		r.order = append(r.order, place)
+	} else {
+		place = r.order[r.oldest]
+		r.oldest = (r.oldest + 1) % ringSize
+		if r.byToken[place.token] == place {
+			delete(r.byToken, place.token)
+		}
+		*place = remembered{}
 	}
-	place := r.order[r.oldest]
-	if r.byToken[place.token] == place {
-		delete(r.byToken, place.token)
-	}
-	*place = m
-	r.byToken[m.token] = place
-	r.oldest = (r.oldest + 1) % ringSize
+	place.token = t
+	r.byToken[t] = place
 	return place
 }
 
