@@ -83,6 +83,14 @@ bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")
 	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
 	build/bench/handover -bare build/bench/bare $(ARGS)
 
+# Grants of the soak, and the seed of its choices; empty is one of its own.
+N ?= 1000000
+SEED ?=
+
+.PHONY: soak-scmrights
+soak-scmrights: ## N=1000000 random grants through one channel, audited (SEED=)
+	@N=$(N) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -run='^TestSoak$$' -v ./pkg/scmrights
+
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
 	@out=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); \

@@ -95,7 +95,7 @@ func (ch *channel) send(clock Clock, limit time.Duration, data, control []byte) 
 func (ch *channel) sendOnce(n uintptr) bool {
 	o := &ch.out
 	for {
-		_, o.err = sys.ScmSend(int(n), o.data, o.control, unix.MSG_NOSIGNAL)
+		_, o.err = sys.ScmSend(int(n), o.data, o.control, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 		if o.err != unix.EINTR {
 			break
 		}
@@ -154,7 +154,7 @@ func (ch *channel) receive(buf, control []byte) (arrival, error) {
 func (ch *channel) receiveOnce(n uintptr) bool {
 	in := &ch.in
 	for {
-		in.n, in.controlLen, in.flags, in.err = sys.ScmReceive(int(n), in.data, in.control, unix.MSG_CMSG_CLOEXEC)
+		in.n, in.controlLen, in.flags, in.err = sys.ScmReceive(int(n), in.data, in.control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
 		switch {
 		case in.err == unix.EINTR:
 			continue

@@ -12,9 +12,15 @@ func Recode(b []byte) ([]byte, error) {
 
 // RecodeReceipt is Recode for a full receipt.
 func RecodeReceipt(b []byte, epoch uint32, seq uint64, slots int) ([]byte, error) {
-	verdicts, err := decodeReceipt(b, epoch, seq, slots)
+	verdicts, err := decodeReceipt(nil, b, epoch, seq, slots)
 	if err != nil || verdicts == nil {
 		return nil, err
 	}
 	return appendReceipt(nil, epoch, seq, verdicts), nil
+}
+
+// CompareBy compares two descriptors in one of the three ways.
+func CompareBy(way, a, b int) (name string, same bool, err error) {
+	same, err = comparisons[way].same(a, b)
+	return comparisons[way].name, same, err
 }
