@@ -30,7 +30,7 @@ FAULTED := ./internal/fault ./pkg/scmrights ./tests/kill
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: setup ## build bin/sallyport, bin/supervisor, bin/worker and bin/workers/*
@@ -57,6 +57,18 @@ test: build ## set up, build, and run every test that this machine can run
 kill-scmrights: ## kill -9 at failpoints of the hand-over (N=2000 SEED= RESUME=1)
 	@N=$(or $(N),2000) SEED=$(SEED) RESUME=$(RESUME) OFFERS=2 RESULTS=$(CURDIR)/docs/results/kill-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^(TestEveryPairOfPoints|TestRandomKills)$$' ./tests/kill
+
+.PHONY: strace-scmrights
+strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 SEED=)
+	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^TestInjectedErrors$$' ./tests/kill
+
+# The inputs that fuzzers found interesting stay in the go command's cache; one
+# that failed goes into testdata/fuzz of its package.
+FUZZED := ./pkg/scmrights ./internal/sys
+.PHONY: fuzz
+fuzz: ## every fuzzer of the hand-over, one after the other (TIME=60s each)
+	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
 
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
