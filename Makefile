@@ -83,6 +83,11 @@ bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")
 	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
 	build/bench/handover -bare build/bench/bare $(ARGS)
 
+.PHONY: model
+model: ## check the Promela model of the hand-over with spin (QUICK=1: a smaller bound)
+	@tools/setup.sh model
+	@$(GO) run ./internal/modelcheck/cmd $(if $(QUICK),-quick) pkg/scmrights/model
+
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
 	@out=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); \
