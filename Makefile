@@ -13,7 +13,9 @@ GO := $(or $(shell command -v go 2>/dev/null),$(wildcard /usr/local/go/bin/go),g
 endif
 export GO
 
-BUILD := $(GO) build -trimpath -buildvcs=false
+# Not -buildvcs: git refuses to say it for a checkout of another user.
+VERSION := $(or $(shell git describe --tags --always --dirty 2>/dev/null),unknown)
+BUILD := $(GO) build -trimpath -buildvcs=false -ldflags "-X main.version=$(VERSION)"
 WORKERS := sampler store alarm rogue
 
 # Arguments of the demo: make demo ARGS="--for 10s"
@@ -92,6 +94,19 @@ bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")
 	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/bare bench/bare/handover.c && \
 	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
 	build/bench/handover -bare build/bench/bare $(ARGS)
+
+# Grants of the soak, and the seed of its choices; empty is one of its own.
+N ?= 1000000
+SEED ?=
+
+.PHONY: soak-scmrights
+soak-scmrights: ## N=1000000 random grants through one channel, audited (SEED=)
+	@N=$(N) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -run='^TestSoak$$' -v ./pkg/scmrights
+
+.PHONY: model
+model: ## check the Promela model of the hand-over with spin (QUICK=1: a smaller bound)
+	@tools/setup.sh model
+	@$(GO) run ./internal/modelcheck/cmd $(if $(QUICK),-quick) pkg/scmrights/model
 
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)

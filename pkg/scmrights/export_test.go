@@ -21,6 +21,12 @@ func RecodeReceipt(b []byte, epoch uint32, seq uint64, slots int) ([]byte, error
 	return appendReceipt(nil, epoch, seq, verdicts), nil
 }
 
+// CompareBy compares two descriptors in one of the three ways.
+func CompareBy(way, a, b int) (name string, same bool, err error) {
+	same, err = comparisons[way].same(a, b)
+	return comparisons[way].name, same, err
+}
+
 // Arrive is what a receive does with control bytes, and closes what they name.
 func Arrive(control []byte) (rights int, malformed error) {
 	a := arrived(nil, control, 0)

@@ -166,7 +166,7 @@ func FuzzFromParent(f *testing.F) {
 			if len(numbers) != 0 {
 				control = unix.UnixRights(numbers...)
 			}
-			_ = number(parent, func(n int) error {
+			_ = withNumber(parent, func(n int) error {
 				return unix.Sendmsg(n, b, control, nil, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 			})
 		}
@@ -214,8 +214,8 @@ func FuzzFromParent(f *testing.F) {
 	})
 }
 
-// number calls use with the number of f.
-func number(f *os.File, use func(n int) error) error {
+// withNumber calls use with the number of f.
+func withNumber(f *os.File, use func(n int) error) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
 		return err

@@ -226,9 +226,10 @@ func (o *offer) send(grants []*Grant) (batch, error) {
 
 	fault.Point("P3")
 	seq, err := c.transmit(outgoing{op: "offer", kind: typeOffer, grants: grants, pipe: write, limit: c.cfg.SendTimeout})
-	_ = write.Close()
+	closeEnd(write)
 	if err != nil {
-		o.closePipe(read)
+		closeEnd(read)
+		o.pipeClosed()
 		return batch{}, err
 	}
 	fault.Point("P4")

@@ -18,6 +18,9 @@ func (p *Peer) onRevoke(r *record) ([]string, error) {
 	if err := exactly(typeRevoke, r.payload, revokeSize); err != nil {
 		return nil, err
 	}
+	if len(r.slots) == 0 {
+		return nil, faultf("REVOKE with 0 slots")
+	}
 	var names []string
 	var closed []token
 	p.mu.Lock()
@@ -28,7 +31,7 @@ func (p *Peer) onRevoke(r *record) ([]string, error) {
 		}
 		m.called = true
 		names = append(names, m.name)
-		if m.closeLent() {
+		if p.known.closeLent(m) {
 			closed = append(closed, m.token)
 			p.known.forget(m)
 		}

@@ -55,8 +55,8 @@ func (o *offer) openPipe() (read, write *fd.FD, err error) {
 	ends[0].Own(p[0])
 	ends[1].Own(p[1])
 	if _, err := sys.BriefFcntl(p[0], unix.F_SETFL, unix.O_NONBLOCK); err != nil {
-		_ = ends[0].Close()
-		_ = ends[1].Close()
+		closeEnd(&ends[0])
+		closeEnd(&ends[1])
 		return nil, nil, err
 	}
 	c := o.conn
@@ -67,8 +67,15 @@ func (o *offer) openPipe() (read, write *fd.FD, err error) {
 	return &ends[0], &ends[1], nil
 }
 
-func (o *offer) closePipe(read io.Closer) {
-	_ = read.Close()
+// closeEnd closes an end of a receipt pipe.
+func closeEnd(end *fd.FD) {
+	if n, owned := end.Release(); owned {
+		_ = sys.BriefClosePipe(n)
+	}
+}
+
+// pipeClosed books that the read end was closed.
+func (o *offer) pipeClosed() {
 	o.conn.mu.Lock()
 	o.pipes = [2]int32{}
 	o.conn.mu.Unlock()
@@ -80,11 +87,13 @@ func (o *offer) readReceipt(b batch, room *scratch) ([]verdict, error) {
 	c := o.conn
 	buf := room.receipt[:]
 	if got, ended := readQuick(b.pipe, buf, quickWait+time.Duration(len(b.grants))*quickWaitSlot); ended {
-		o.closePipe(b.pipe)
+		closeEnd(b.pipe)
+		o.pipeClosed()
 		return o.decode(b, buf[:got], room)
 	}
 	pipe := b.pipe.File("receipt")
-	defer o.closePipe(pipe)
+	defer o.pipeClosed()
+	defer func() { _ = pipe.Close() }()
 	defer expireAfter(c.cfg.Clock, c.cfg.ReceiptTimeout, pipe.SetReadDeadline)()
 	defer expireWith(c.ctx, pipe.SetReadDeadline)()
 	got, err := io.ReadFull(pipe, buf)
