@@ -187,7 +187,7 @@ func TestSendToAddress(t *testing.T) {
 		}
 		p := packet("late")
 		p.To = name
-		s.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
+		s.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
 		for err == nil {
 			_, err = s.Send(p)
 		}
