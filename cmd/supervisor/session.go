@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/attest"
+	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/internal/launch"
 	"sallyport/internal/monitor"
@@ -182,6 +183,7 @@ func (x *session) close() {
 	if x.conn == nil {
 		return
 	}
+	fault.Point("P15") // reaped, and its descriptors are still held
 	x.offers.Wait()
 	if err := x.conn.Close(); err != nil {
 		x.w.log.Error("close the channel", "error", err)

@@ -143,7 +143,7 @@ var freebsdCases = map[string]func(*testing.T, int, cmsgPair){
 	"rights_creds_payload": func(t *testing.T, typ int, c cmsgPair) {
 		must(t, c.b.PassCredentials(true))
 		big := packet(strings.Repeat("p", 4<<20), memfd(t, "m"))
-		must(t, c.a.SetWriteDeadline(time.Now().Add(50*time.Millisecond)))
+		must(t, c.a.SetWriteDeadline(time.Now().Add(300*time.Millisecond)))
 		n, err := c.a.Send(big)
 		if typ != unix.SOCK_STREAM {
 			if n != 0 || !errors.Is(err, scmrights.ErrTooLong) {

@@ -126,7 +126,7 @@ func TestSendBatchWaitsForRoom(t *testing.T) {
 		if r := <-done; r.err != nil || r.n != len(packets) {
 			t.Errorf("%d sent, %v", r.n, r.err)
 		}
-		must(t, a.SetWriteDeadline(time.Now().Add(200*time.Millisecond)))
+		must(t, a.SetWriteDeadline(time.Now().Add(300*time.Millisecond)))
 		n, err := a.SendBatch(packets)
 		if n == 0 || n == len(packets) || !errors.Is(err, scmrights.ErrBlocked) {
 			t.Errorf("a receiver that stays full: %d sent, %v", n, err)

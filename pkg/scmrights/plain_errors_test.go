@@ -133,7 +133,7 @@ func TestSendErrorsOfTheKernel(t *testing.T) {
 				row.before(t, fa, fb)
 			}
 			if row.errno == unix.EAGAIN {
-				must(t, a.SetWriteDeadline(time.Now().Add(10*time.Millisecond)))
+				must(t, a.SetWriteDeadline(time.Now().Add(100*time.Millisecond)))
 			}
 			p := packet("x", f)
 			if row.change != nil {

@@ -93,7 +93,7 @@ func TestSendRecordIsVectored(t *testing.T) {
 func TestSendWaitsUntilDeadline(t *testing.T) {
 	forKinds(t, func(t *testing.T, typ int) {
 		a, b := plainPair(t, typ)
-		if err := a.SetWriteDeadline(time.Now().Add(50 * time.Millisecond)); err != nil {
+		if err := a.SetWriteDeadline(time.Now().Add(300 * time.Millisecond)); err != nil {
 			t.Fatal(err)
 		}
 		total := 0
@@ -187,7 +187,7 @@ func TestSendToAddress(t *testing.T) {
 		}
 		p := packet("late")
 		p.To = name
-		s.SetWriteDeadline(time.Now().Add(100 * time.Millisecond))
+		s.SetWriteDeadline(time.Now().Add(300 * time.Millisecond))
 		for err == nil {
 			_, err = s.Send(p)
 		}

@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/pkg/scmrights"
 )
@@ -43,6 +44,7 @@ func runProcess(plugin func(context.Context, *Worker) error) error {
 	if err := harden(); err != nil {
 		return err
 	}
+	fault.Point("W1") // started, the channel is not touched
 	f, err := scmrights.Inherited()
 	if err != nil {
 		return err
@@ -109,6 +111,9 @@ func (w *Worker) follow(ctx context.Context, stop context.CancelCauseFunc, start
 		}
 		w.grants.take(ev.Grants)
 		w.grants.revoke(ev.Revoked)
+		if err := w.peer.Released(ev.Revoked...); err != nil {
+			return fail("channel", "", err)
+		}
 		if m := ev.Message; m != nil {
 			switch m.Kind {
 			case lane.MsgStart:
