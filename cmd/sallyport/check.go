@@ -12,6 +12,9 @@ func checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "check FILE", Short: "find every mistake of a configuration, starting nothing", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := existing(args[0]); err != nil {
+				return err
+			}
 			programs, err := install.Find()
 			if err != nil {
 				return err

@@ -138,8 +138,13 @@ func (ch *channel) receive(buf, control []byte) (arrival, error) {
 	if in.err != nil {
 		return arrival{}, os.NewSyscallError("recvmsg", in.err)
 	}
-	parsed, malformed := sys.ScmParse(control[:in.controlLen])
-	a := arrival{data: buf[:in.n], control: in.controlLen > 0, creds: parsed.Creds, flags: in.flags, malformed: malformed}
+	return arrived(buf[:in.n], control[:in.controlLen], in.flags), nil
+}
+
+// arrived owns what the control messages name.
+func arrived(data, control []byte, flags int) arrival {
+	parsed, malformed := sys.ScmParse(control)
+	a := arrival{data: data, control: len(control) > 0, creds: parsed.Creds, flags: flags, malformed: malformed}
 	if len(parsed.Rights) != 0 {
 		owned := make([]fd.FD, len(parsed.Rights))
 		a.rights = make([]*fd.FD, len(owned))
@@ -148,7 +153,7 @@ func (ch *channel) receive(buf, control []byte) (arrival, error) {
 			a.rights[i] = &owned[i]
 		}
 	}
-	return a, nil
+	return a
 }
 
 func (ch *channel) receiveOnce(n uintptr) bool {

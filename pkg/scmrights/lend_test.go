@@ -269,7 +269,7 @@ func TestBudget(t *testing.T) {
 	if _, err := one.Offer(trusted, bad); err == nil || budget.InFlight() != 0 {
 		t.Errorf("after an offer that was not made: %v, %d", err, budget.InFlight())
 	}
-	if _, err := one.Offer(trusted, []scmrights.Item{{Name: "m", Kind: scmrights.KindMemfd, Access: scmrights.AccessBoth, File: memfd(t)}}); err != nil {
+	if _, err := one.Offer(trusted, []scmrights.Item{{Name: "m", Kind: scmrights.KindMemfd, Access: scmrights.AccessBoth, File: memfd(t, "")}}); err != nil {
 		t.Error(err)
 	}
 }

@@ -25,6 +25,7 @@ var roles = map[string]func() error{
 	"taker": taker,
 	"full":  full,
 	"short": short,
+	"raw":   rawChild,
 	"store": store,
 	"trick": trick,
 }

@@ -59,9 +59,9 @@ func TestOffersThatAreNotSent(t *testing.T) {
 		{"not a directory", trusted, good(func(i *scmrights.Item) { i.Kind = scmrights.KindDirectory }), nil, "not of kind directory"},
 		{"not writable", trusted, good(func(i *scmrights.Item) { i.Access = scmrights.AccessWrite }), nil, "access write"},
 		{"not readable", trusted, good(func(i *scmrights.Item) { i.Kind, i.File = scmrights.KindPipe, w }), nil, "access read"},
-		{"surplus access", trusted, good(func(i *scmrights.Item) { i.File, i.Kind = memfd(t), scmrights.KindMemfd }), scmrights.ErrAccess, "access read of one that is open for both"},
+		{"surplus access", trusted, good(func(i *scmrights.Item) { i.File, i.Kind = memfd(t, ""), scmrights.KindMemfd }), scmrights.ErrAccess, "access read of one that is open for both"},
 		{"surplus reading", trusted, good(func(i *scmrights.Item) {
-			i.File, i.Kind, i.Access = memfd(t), scmrights.KindMemfd, scmrights.AccessWrite
+			i.File, i.Kind, i.Access = memfd(t, ""), scmrights.KindMemfd, scmrights.AccessWrite
 		}), scmrights.ErrAccess, "access write of one"},
 		{"exclusive unseen", trusted, good(func(i *scmrights.Item) { i.Mode = scmrights.ModeExclusive }), scmrights.ErrUnsupported, "mode exclusive: not supported without Config.PidFD"},
 		{"exclusive and not", trusted, append(good(same), good(func(i *scmrights.Item) { i.Name, i.Mode = "b", scmrights.ModeExclusive })...), nil, "exclusive as a whole"},
@@ -80,18 +80,6 @@ func TestOffersThatAreNotSent(t *testing.T) {
 			}
 		})
 	}
-}
-
-// memfd makes one that is open for both.
-func memfd(t testing.TB) *os.File {
-	t.Helper()
-	n, err := unix.MemfdCreate("memfd", unix.MFD_CLOEXEC)
-	if err != nil {
-		t.Fatal(err)
-	}
-	f := os.NewFile(uintptr(n), "memfd")
-	t.Cleanup(func() { f.Close() })
-	return f
 }
 
 // TestWindowAndCredit: more offers than the window, more slots than the credit.

@@ -37,8 +37,8 @@ type Peer struct {
 	known   tokenRing
 	waiting []waiting
 
-	sending sync.Mutex // held while a record is sent
-	sent    uint64
+	sending sync.Mutex    // held while a record is sent
+	sent    atomic.Uint64 // changed with sending held only
 	out     []byte
 }
 
@@ -142,7 +142,7 @@ func (p *Peer) Credit(free uint32) error {
 // were received stay open, but for exclusive ones that wait for their COMMIT.
 func (p *Peer) Close() error {
 	p.sending.Lock()
-	p.out = appendRecord(p.out[:0], frame{kind: typeBye, epoch: p.epoch, seq: p.sent + 1, ack: p.taken.Load()}, nil, encodeUint32(0))
+	p.out = appendRecord(p.out[:0], frame{kind: typeBye, epoch: p.epoch, seq: p.sent.Load() + 1, ack: p.taken.Load()}, nil, encodeUint32(0))
 	_ = p.ch.send(systemClock{}, -1, p.out, nil)
 	p.sending.Unlock()
 	p.dropWaiting()
@@ -155,13 +155,14 @@ func (p *Peer) Close() error {
 func (p *Peer) transmit(t recordType, slots []slot, payload []byte) (uint64, error) {
 	p.sending.Lock()
 	defer p.sending.Unlock()
-	f := frame{kind: t, epoch: p.epoch, seq: p.sent + 1, ack: p.taken.Load()}
+	// Counted first: the parent may acknowledge it before sendmsg is back.
+	f := frame{kind: t, epoch: p.epoch, seq: p.sent.Add(1), ack: p.taken.Load()}
 	p.out = appendRecord(p.out[:0], f, slots, payload)
 	if err := p.ch.send(systemClock{}, 0, p.out, nil); err != nil {
+		p.sent.Store(f.seq - 1)
 		return 0, err
 	}
-	p.sent++
-	return p.sent, nil
+	return f.seq, nil
 }
 
 // Event is what one record of the parent brought. One of Grants, Message and

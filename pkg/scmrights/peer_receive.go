@@ -47,8 +47,8 @@ func (p *Peer) check(a *arrival) (record, error) {
 		return r, faultf("%s has number %d, expected was %d", r.kind, r.seq, last+1)
 	case p.epoch != 0 && r.epoch != p.epoch:
 		return r, faultf("%s of epoch %d in epoch %d", r.kind, r.epoch, p.epoch)
-	case r.ack < p.acked.Load():
-		return r, faultf("%s acknowledges record %d after %d", r.kind, r.ack, p.acked.Load())
+	case r.ack < p.acked.Load() || r.ack > p.sent.Load():
+		return r, faultf("%s acknowledges record %d; %d were sent, %d acknowledged", r.kind, r.ack, p.sent.Load(), p.acked.Load())
 	case r.kind != typeOffer && len(a.rights) != 0:
 		return r, faultf("%s with %d descriptors", r.kind, len(a.rights))
 	case a.flags&unix.MSG_CTRUNC != 0 && r.kind != typeOffer:

@@ -18,6 +18,9 @@ func (p *Peer) onRevoke(r *record) ([]string, error) {
 	if err := exactly(typeRevoke, r.payload, revokeSize); err != nil {
 		return nil, err
 	}
+	if len(r.slots) == 0 {
+		return nil, faultf("REVOKE with 0 slots")
+	}
 	var names []string
 	var closed []token
 	p.mu.Lock()

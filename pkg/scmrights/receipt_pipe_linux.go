@@ -2,6 +2,7 @@ package scmrights
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"sync"
@@ -104,7 +105,8 @@ func (o *offer) readReceipt(b batch, room *scratch) ([]verdict, error) {
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, ErrExpired
 	}
-	return nil, err
+	// A receipt may be in the pipe: that it was not read proves no loss.
+	return nil, fmt.Errorf("%w: %w", ErrExpired, err)
 }
 
 func (o *offer) decode(b batch, receipt []byte, room *scratch) ([]verdict, error) {

@@ -62,13 +62,13 @@ func (o *offer) pause(attempt int, why error, credits <-chan struct{}) bool {
 //
 //	receipt       delivered or refused, slot by slot; "no free slot" can be tried again
 //	no receipt    lost: nobody has it, all can be tried again
-//	no end        expired: nobody knows who has it
+//	no end        expired: nobody knows who has it; also when it cannot be read
 //	anything else a fault of the worker
 func (o *offer) settle(b batch, verdicts []verdict, err error, room *scratch) (again []*Grant, why error) {
 	c := o.conn
 	switch {
 	case errors.Is(err, ErrExpired):
-		o.endAll(b.grants, StateExpired, ErrExpired)
+		o.endAll(b.grants, StateExpired, err)
 		c.abort(b.seq)
 		return nil, nil
 	case err != nil:

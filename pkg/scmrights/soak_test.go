@@ -13,8 +13,8 @@ import (
 	"sallyport/pkg/scmrights"
 )
 
-// number is an environment variable's value, or what is used without it.
-func number(t testing.TB, name string, otherwise uint64) uint64 {
+// setting is an environment variable's value, or what is used without it.
+func setting(t testing.TB, name string, otherwise uint64) uint64 {
 	t.Helper()
 	value := os.Getenv(name)
 	if value == "" {
@@ -43,7 +43,7 @@ type soak struct {
 // kernel's all the way. N grants, from SEED.
 func TestSoak(t *testing.T) {
 	testenv.CheckFDs(t)
-	n, seed := number(t, "N", 3000), number(t, "SEED", uint64(time.Now().UnixNano()))
+	n, seed := setting(t, "N", 3000), setting(t, "SEED", uint64(time.Now().UnixNano()))
 	t.Logf("SEED=%d N=%d", seed, n)
 	conn, _ := worker(t, "store", scmrights.Config{Compare: 20})
 	greet(t, conn)
