@@ -145,6 +145,7 @@ func (o *offer) deliver(b batch, taken []*Grant) {
 	defer c.mu.Unlock()
 	for _, g := range taken {
 		g.finish(StateDelivered, nil)
+		g.leave()
 	}
 	o.announce()
 }
