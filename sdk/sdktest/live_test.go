@@ -70,9 +70,13 @@ func start(t *testing.T, l language, program string, env ...string) (*peer, *os.
 	return p, parent
 }
 
+// wait gives the exit code of a peer that is to end by itself; one that does not
+// is killed, and its code is -1.
 func (p *peer) wait() int {
 	if !p.waited {
+		late := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
 		_ = p.cmd.Wait()
+		late.Stop()
 		p.waited = true
 	}
 	return p.cmd.ProcessState.ExitCode()
