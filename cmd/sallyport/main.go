@@ -21,6 +21,7 @@ const (
 	exitConfiguration = 3
 	exitUnreachable   = 4
 	exitNotPermitted  = 5
+	exitNoSuchThing   = 6
 )
 
 // exit is an error that carries the exit code. An empty text prints nothing:
@@ -49,7 +50,7 @@ func execute(ctx context.Context) int {
 		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
 	})
 	root.CompletionOptions.DisableDefaultCmd = false
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), fdCommand(), versionCommand())
 	return report(root.ExecuteContext(ctx))
 }
 
