@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 	"strconv"
 	"sync"
 	"time"
@@ -105,8 +104,10 @@ func (x *session) launch() (*launch.Process, error) {
 	}
 	defer output.Close()
 	w := x.w
+	exe, program, args := w.images()
 	proc, err := w.s.launcher.Start(x.ctx, launch.Spec{
-		Name: w.cfg.Name, Exe: w.exe, Args: w.cfg.Command, Env: environment(w.cfg.Limits.Memory),
+		Name: w.cfg.Name, Exe: exe, Program: program, Args: args, Env: w.environment(),
+		ReadOnly: w.cfg.ReadOnly, Notify: w.cfg.Notify,
 		UID: w.id, GID: w.id, SharedID: w.s.options.rootless,
 		Filter: w.filter.program.BPF, Decide: w.filter.decide,
 		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: w.cfg.Limits.Memory,
@@ -131,25 +132,17 @@ func (x *session) launch() (*launch.Process, error) {
 	return proc, nil
 }
 
-// environment is all a worker gets. GOMAXPROCS keeps the Go runtime from
-// reading its cgroup every second; GOMEMLIMIT makes it collect before the data
-// limit ends it.
-func environment(memory uint64) []string {
-	env := []string{"SALLYPORT_CHANNEL=3", "GOMAXPROCS=" + strconv.Itoa(min(2, runtime.NumCPU()))}
-	if memory > 0 {
-		env = append(env, fmt.Sprintf("GOMEMLIMIT=%dB", memory/5*4))
-	}
-	return env
-}
-
 // converse takes the steps of the hand-over in order, then passes on what the
 // worker says until the channel ends.
 func (x *session) converse() error {
-	if _, err := x.conn.Hello(x.ctx); err != nil {
-		return x.ending("HELLO", err)
+	small := x.w.cfg.Protocol < 2
+	if !small {
+		if _, err := x.conn.Hello(x.ctx); err != nil {
+			return x.ending("HELLO", err)
+		}
+		// From here a start-up call is a breach.
+		x.proc.SetPhase(launch.Running)
 	}
-	// From here a start-up call is a breach.
-	x.proc.SetPhase(launch.Running)
 	x.post(monitor.Event{Kind: monitor.Hello})
 	for range 2 {
 		select {
@@ -160,6 +153,9 @@ func (x *session) converse() error {
 		case <-x.ctx.Done():
 			return nil
 		}
+	}
+	if small {
+		return x.converseSmall()
 	}
 	for {
 		m, err := x.conn.Receive(x.ctx)
@@ -174,8 +170,7 @@ func (x *session) converse() error {
 func (x *session) take(step monitor.ActionKind) error {
 	switch step {
 	case monitor.Prove:
-		proof, err := attest.Prove(x.proc, attest.Expect{UID: x.w.id, GID: x.w.id, SharedID: x.w.s.options.rootless,
-			Filters: x.w.s.own + 1, Exe: x.w.exe}, x.w.cfg.Proof)
+		proof, err := x.prove()
 		if err != nil {
 			return fmt.Errorf("proof of confinement: %w", err)
 		}
@@ -196,7 +191,38 @@ func (x *session) ending(what string, err error) error {
 	return fmt.Errorf("%s: %w", what, err)
 }
 
+// A program of protocol 1 says nothing when it is ready to be looked at: while
+// its loader has a library open, its descriptors are not what they should be.
+const (
+	loadTime = 2 * time.Second
+	loadLook = 5 * time.Millisecond
+)
+
+// prove takes the proof of what was launched: of a worker's program, or of the
+// launcher that is to become it.
+func (x *session) prove() (*attest.Proof, error) {
+	exe, program, _ := x.w.images()
+	expect := attest.Expect{UID: x.w.id, GID: x.w.id, SharedID: x.w.s.options.rootless,
+		Filters: x.w.s.own + 1, Exe: exe, Program: program, Root: x.w.root()}
+	for end := time.Now().Add(loadTime); ; {
+		proof, err := attest.Prove(x.proc, expect, x.w.cfg.Proof)
+		if err == nil || x.w.cfg.Protocol != 1 || x.ctx.Err() != nil || time.Now().After(end) {
+			return proof, err
+		}
+		select {
+		case <-x.proc.Done():
+		case <-time.After(loadLook):
+		}
+	}
+}
+
 func (x *session) askStop() {
+	if x.w.cfg.Protocol < 2 {
+		if err := x.proc.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			x.w.log.Error("SIGTERM", "error", err)
+		}
+		return
+	}
 	if err := x.conn.Send(lane.MsgStop, stopPayload()); err != nil {
 		x.w.log.Debug("STOP was not taken", "why", err)
 	}

@@ -19,6 +19,9 @@ func (r *reader) checkLevel(n *node) {
 		}
 		return
 	}
+	if level == 0 && !n.has("sockets") && !n.has("devices") {
+		r.in(n, n.rng, fault{"a worker of protocol 0 is granted nothing", "it is started with what it is granted, as LISTEN_FDS", "add sockets or devices"})
+	}
 	notify := get[bool](n.t, "notify", n)
 	if level == 1 && notify {
 		r.in(n, n.at("notify"), fault{"notify is for protocol 0", "a worker of protocol 1 is ready when its receipts are in", "remove notify, or set protocol = 0"})

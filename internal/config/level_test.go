@@ -27,6 +27,7 @@ worker "plain" {
   read_only   = ["/lib", "/lib64"]
 }
 worker "quiet" {
+  sockets  = ["own"]
   command  = ["/usr/sbin/quiet"]
   policy   = "p"
   protocol = 0
@@ -56,7 +57,7 @@ defaults { heartbeat = "1m" }
 	want := []level{
 		{2, false, time.Minute, 0, none, none},
 		{0, true, 3 * time.Second, 2 * time.Second, []string{"door"}, []string{"/lib", "/lib64"}},
-		{0, true, 0, 500 * time.Millisecond, none, none},
+		{0, true, 0, 500 * time.Millisecond, []string{"own"}, none},
 		{1, false, 0, 500 * time.Millisecond, none, none},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
