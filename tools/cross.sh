@@ -54,11 +54,11 @@ fetch() {
 		cd "$apt"
 		APT_CONFIG=$apt/apt.conf
 		export APT_CONFIG
-		apt-get update -q >log 2>&1 && apt-get download -q libseccomp2 libseccomp-dev >>log 2>&1 || {
+		if ! { apt-get update -q && apt-get download -q libseccomp2 libseccomp-dev; } >log 2>&1; then
 			cat log >&2
 			echo "cross: apt could not fetch libseccomp for arm64; the reason stands above" >&2
 			exit 1
-		}
+		fi
 	)
 	for deb in "$apt"/libseccomp*_arm64.deb; do
 		dpkg-deb -x "$deb" "$root.part"

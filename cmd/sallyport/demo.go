@@ -72,7 +72,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, os.RemoveAll(filepath.Dir(files.config))) }()
+	defer func() {
+		err = errors.Join(err, os.RemoveAll(filepath.Dir(files.config)))
+		_ = os.Remove(home) // stays when there are data in it
+	}()
 	d.show = shower{out: d.out}
 	d.client = control.Client{Path: files.socket}
 	parent, err := startSupervisor(programs, files.config, d.verbose)

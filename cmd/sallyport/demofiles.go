@@ -11,6 +11,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	sensorlogger "sallyport/examples/sensor-logger"
+	"sallyport/internal/install"
 )
 
 //go:embed rogue.hcl
@@ -51,7 +52,7 @@ func demoConfig(files demoFiles, rootless bool) ([]byte, error) {
 	supervisor.Body().SetAttributeValue("control", cty.StringVal(files.socket))
 	data.Body().SetAttributeValue("path", cty.StringVal(files.data))
 	if rootless {
-		supervisor.Body().SetAttributeValue("waive", cty.ListVal([]cty.Value{cty.StringVal("own-uid")}))
+		supervisor.Body().SetAttributeValue("waive", cty.ListVal([]cty.Value{cty.StringVal(install.OwnUID)}))
 	}
 	return append(file.Bytes(), rogueBlock...), nil
 }

@@ -1,4 +1,4 @@
-package main
+package main_test
 
 import (
 	"os"
@@ -7,19 +7,15 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestMain lets the scripts run the command itself: in them, sallyport is this
-// test binary.
-func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"sallyport": main})
-}
-
 // TestFD runs the scripts of `sallyport fd`. Each passes descriptors between
 // processes of a real shell.
 func TestFD(t *testing.T) {
+	dir := programs(t)
 	testscript.Run(t, testscript.Params{
 		Dir: "testdata/fd",
-		Condition: func(name string) (bool, error) {
-			return name == "root" && os.Geteuid() == 0, nil
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("PATH", dir+string(os.PathListSeparator)+env.Getenv("PATH"))
+			return nil
 		},
 	})
 }

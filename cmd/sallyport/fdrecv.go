@@ -42,7 +42,7 @@ func fdRecvCommand() *cobra.Command {
 func fdRecv(ctx context.Context, path string, wait time.Duration, command []string) error {
 	program, err := exec.LookPath(command[0])
 	if err != nil {
-		return exit{exitNoSuchThing, fmt.Sprintf("no program %q: %v", command[0], errors.Unwrap(err))}
+		return exit{exitNoSuch, fmt.Sprintf("no program %q: %v", command[0], errors.Unwrap(err))}
 	}
 	if err := reserveNumbers(); err != nil {
 		return err

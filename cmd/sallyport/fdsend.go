@@ -188,7 +188,7 @@ func fdDial(ctx context.Context, path string) (*os.File, error) {
 		}
 		select {
 		case <-ctx.Done():
-			return nil, exit{exitNoSuchThing, fmt.Sprintf("nobody listens at %s (%v); start there: sallyport fd recv %s -- COMMAND", path, plainErrno(err), path)}
+			return nil, exit{exitNoSuch, fmt.Sprintf("nobody listens at %s (%v); start there: sallyport fd recv %s -- COMMAND", path, plainErrno(err), path)}
 		case <-time.After(pause):
 		}
 	}
@@ -204,7 +204,7 @@ func fdSocketError(path string, err error) error {
 	case errors.Is(err, unix.EPROTOTYPE):
 		return exit{exitFailed, fmt.Sprintf("the socket at %s is of another type: it is not one of `sallyport fd recv`", path)}
 	case errors.Is(err, unix.ENOENT), errors.Is(err, unix.ENOTDIR):
-		return exit{exitNoSuchThing, fmt.Sprintf("%s: %v", path, plainErrno(err))}
+		return exit{exitNoSuch, fmt.Sprintf("%s: %v", path, plainErrno(err))}
 	}
 	return fmt.Errorf("%s: %w", path, plainErrno(err))
 }

@@ -21,7 +21,7 @@ const (
 	exitConfiguration = 3
 	exitUnreachable   = 4
 	exitNotPermitted  = 5
-	exitNoSuchThing   = 6
+	exitNoSuch        = 6
 )
 
 // exit is an error that carries the exit code. An empty text prints nothing:
@@ -82,6 +82,14 @@ func report(err error) int {
 	}
 	fmt.Fprintln(os.Stderr, "sallyport:", err)
 	return exitFailed
+}
+
+// existing refuses a configuration file that is not there.
+func existing(file string) error {
+	if _, err := os.Stat(file); errors.Is(err, os.ErrNotExist) {
+		return exit{exitNoSuch, fmt.Sprintf("there is no file %s; README.md shows a first configuration", file)}
+	}
+	return nil
 }
 
 // exactly is cobra's argument check with our exit code.

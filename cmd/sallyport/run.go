@@ -3,7 +3,7 @@ package main
 import (
 	"fmt"
 	"os"
-	"runtime/debug"
+	"runtime"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
@@ -20,6 +20,9 @@ func runCommand() *cobra.Command {
 				return exit{exitNotPermitted, "run needs root: the supervisor opens devices and gives every worker a user of its own; " +
 					"use sudo, or `sallyport demo`, which can do without"}
 			}
+			if err := existing(args[0]); err != nil {
+				return err
+			}
 			programs, err := install.Find()
 			if err != nil {
 				return err
@@ -32,15 +35,14 @@ func runCommand() *cobra.Command {
 	return c
 }
 
+// version is set by the build: the commit, or the tag.
+var version = "unknown"
+
 func versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "version", Short: "print the version", Args: exactly(0),
 		RunE: func(c *cobra.Command, _ []string) error {
-			version, compiler := "unknown", ""
-			if b, ok := debug.ReadBuildInfo(); ok {
-				version, compiler = b.Main.Version, b.GoVersion
-			}
-			fmt.Fprintf(c.OutOrStdout(), "sallyport %s (%s), handover/1, control/1\n", version, compiler)
+			fmt.Fprintf(c.OutOrStdout(), "sallyport %s (%s), handover/1, control/1\n", version, runtime.Version())
 			return nil
 		},
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/internal/monitor"
 	"sallyport/pkg/scmrights"
@@ -31,6 +32,7 @@ func (x *session) grant() error {
 	if x.w.cfg.Protocol == 0 && len(items) == 0 {
 		return errors.New("nothing is there to be granted, and its launcher waits for something")
 	}
+	fault.Point("P1") // opened, and nothing is sent
 	err = x.offer(items)
 	if closeErr := closeAll(moved); err == nil {
 		err = closeErr

@@ -62,5 +62,8 @@ func confirmNamespace(want string) error {
 	if got != want {
 		return fmt.Errorf("started in %s, but %s was prepared: do not set -%s by hand", got, want, namespaceFlag)
 	}
+	// The exec named the process after the link it went through; ps should say
+	// what it is. A /proc without the file is no reason to stop.
+	_ = os.WriteFile("/proc/self/comm", []byte("supervisor"), 0)
 	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
 }

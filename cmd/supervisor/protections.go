@@ -1,6 +1,10 @@
 package main
 
-import "slices"
+import (
+	"slices"
+
+	"sallyport/internal/install"
+)
 
 // protection is something the design promises and this system cannot give.
 type protection struct {
@@ -9,16 +13,13 @@ type protection struct {
 	Waived bool   `json:"waived"`
 }
 
-// waivers are the protections a configuration may do without.
-var waivers = []string{"own-uid"}
-
 // missing lists what cannot be enforced here. Without root there is one id for
 // all, so the modes of the queues and the kernel's checks of signals tell no
 // worker from another: the filter alone does.
 func (s *supervisor) missing() []protection {
 	list := []protection{}
 	if s.options.rootless {
-		list = append(list, protection{Name: "own-uid",
+		list = append(list, protection{Name: install.OwnUID,
 			Why: "without root every worker has the same user id; queue modes and signal checks protect nothing between workers, the filter alone does"})
 	}
 	for i := range list {

@@ -4,20 +4,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"strconv"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/attest"
-	"sallyport/internal/control"
+	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/internal/launch"
 	"sallyport/internal/monitor"
-	"sallyport/internal/seccomp"
 	"sallyport/pkg/scmrights"
 )
 
@@ -43,13 +40,14 @@ type session struct {
 	offers    sync.WaitGroup // of regrants under way
 	grantedAt time.Time
 	handover  time.Duration
-	readySeq  uint64 // of the record with READY; the loop's
+	readySeq  uint64          // of the record with READY
+	missing   map[string]bool // lost grants that could not be opened again; both are the loop's
 }
 
 func newSession(w *worker, epoch uint32) *session {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &session{w: w, epoch: epoch, started: time.Now(), ctx: ctx, cancel: cancel,
-		proceed: make(chan monitor.ActionKind, 2), done: make(chan struct{})}
+		proceed: make(chan monitor.ActionKind, 2), done: make(chan struct{}), missing: make(map[string]bool)}
 }
 
 func (x *session) post(e monitor.Event) { x.w.inbox <- note{epoch: x.epoch, event: e} }
@@ -67,7 +65,7 @@ func (x *session) run() {
 	talk := make(chan struct{})
 	go func() {
 		defer close(talk)
-		if err := x.converse(); err != nil {
+		if err := x.converse(); err != nil && !x.explained(err) {
 			x.post(monitor.Event{Kind: monitor.Failed, Reason: err.Error()})
 		}
 	}()
@@ -86,6 +84,21 @@ func (x *session) run() {
 		x.announceBreach(exit.Breach)
 	}
 	x.post(monitor.Event{Kind: monitor.Exited, Reason: exitWords(exit.Status), Clean: exit.Status.Exited() && exit.Status.ExitStatus() == 0})
+}
+
+// explained says whether the worker's own end, which it waits for a little, is
+// the cause of an error of the channel: then the exit has the better words. A
+// protocol fault needs no cause.
+func (x *session) explained(err error) bool {
+	if errors.Is(err, scmrights.ErrProtocol) {
+		return false
+	}
+	select {
+	case <-x.proc.Done():
+		return true
+	case <-time.After(lastWords):
+		return false
+	}
 }
 
 const lastWords = 200 * time.Millisecond
@@ -132,90 +145,6 @@ func (x *session) launch() (*launch.Process, error) {
 	return proc, nil
 }
 
-// converse takes the steps of the hand-over in order, then passes on what the
-// worker says until the channel ends.
-func (x *session) converse() error {
-	small := x.w.cfg.Protocol < 2
-	if !small {
-		if _, err := x.conn.Hello(x.ctx); err != nil {
-			return x.ending("HELLO", err)
-		}
-		// From here a start-up call is a breach.
-		x.proc.SetPhase(launch.Running)
-	}
-	x.post(monitor.Event{Kind: monitor.Hello})
-	for range 2 {
-		select {
-		case step := <-x.proceed:
-			if err := x.take(step); err != nil {
-				return err
-			}
-		case <-x.ctx.Done():
-			return nil
-		}
-	}
-	if small {
-		return x.converseSmall()
-	}
-	for {
-		m, err := x.conn.Receive(x.ctx)
-		if err != nil {
-			return x.ending("channel", err)
-		}
-		x.w.inbox <- note{epoch: x.epoch, word: &word{kind: m.Kind, body: m.Body, seq: m.Seq}}
-	}
-}
-
-// take does one step: the proof, or the grants that a proof allows.
-func (x *session) take(step monitor.ActionKind) error {
-	switch step {
-	case monitor.Prove:
-		proof, err := x.prove()
-		if err != nil {
-			return fmt.Errorf("proof of confinement: %w", err)
-		}
-		x.proof = proof
-		x.post(monitor.Event{Kind: monitor.Proved})
-		return nil
-	case monitor.Grant:
-		return x.grant()
-	}
-	return fmt.Errorf("no step %v in a session", step)
-}
-
-// ending tells an end that the process's exit explains from a fault.
-func (x *session) ending(what string, err error) error {
-	if errors.Is(err, io.EOF) || x.ctx.Err() != nil {
-		return nil
-	}
-	return fmt.Errorf("%s: %w", what, err)
-}
-
-// A program of protocol 1 says nothing when it is ready to be looked at: while
-// its loader has a library open, its descriptors are not what they should be.
-const (
-	loadTime = 2 * time.Second
-	loadLook = 5 * time.Millisecond
-)
-
-// prove takes the proof of what was launched: of a worker's program, or of the
-// launcher that is to become it.
-func (x *session) prove() (*attest.Proof, error) {
-	exe, program, _ := x.w.images()
-	expect := attest.Expect{UID: x.w.id, GID: x.w.id, SharedID: x.w.s.options.rootless,
-		Filters: x.w.s.own + 1, Exe: exe, Program: program, Root: x.w.root()}
-	for end := time.Now().Add(loadTime); ; {
-		proof, err := attest.Prove(x.proc, expect, x.w.cfg.Proof)
-		if err == nil || x.w.cfg.Protocol != 1 || x.ctx.Err() != nil || time.Now().After(end) {
-			return proof, err
-		}
-		select {
-		case <-x.proc.Done():
-		case <-time.After(loadLook):
-		}
-	}
-}
-
 func (x *session) askStop() {
 	if x.w.cfg.Protocol < 2 {
 		if err := x.proc.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -249,6 +178,7 @@ func (x *session) close() {
 	if x.conn == nil {
 		return
 	}
+	fault.Point("P15") // reaped, and its descriptors are still held
 	x.offers.Wait()
 	if err := x.conn.Close(); err != nil {
 		x.w.log.Error("close the channel", "error", err)
@@ -262,29 +192,4 @@ func (x *session) pid() int {
 		return 0
 	}
 	return x.proc.PID()
-}
-
-// announceBreach says which call ended the worker, and what to do about it.
-func (x *session) announceBreach(b *launch.Breach) {
-	w := x.w
-	d := w.filter.bound.Decide(phases[b.Phase], uint32(b.Nr), b.Args)
-	call := seccomp.Describe(seccomp.Native(), uint32(b.Nr), b.Args)
-	fix := fmt.Sprintf("if it needs this call, add it to the profile %q with the reason", w.cfg.Policy)
-	w.log.Warn("BLOCKED", "call", call, "phase", phases[b.Phase], "profile", w.cfg.Policy, "line", d.Line)
-	w.s.tally.blocked()
-	w.s.hub.Publish(control.Blocked{Worker: w.cfg.Name, Syscall: call, Profile: w.cfg.Policy, Line: d.Line, Fix: fix})
-	x.post(monitor.Event{Kind: monitor.Breached, Reason: fmt.Sprintf("made a call outside profile %s: %s", w.cfg.Policy, call)})
-}
-
-// exitWords puts a wait status into words.
-func exitWords(status unix.WaitStatus) string {
-	switch {
-	case status.Exited():
-		return "exit " + strconv.Itoa(status.ExitStatus())
-	case status.Signaled() && status.Signal() == unix.SIGSYS:
-		return "killed by the filter: a call of the never-list (ptrace, bpf, mount and the like) or of a foreign architecture; the kernel does not say which"
-	case status.Signaled():
-		return "killed by " + unix.SignalName(status.Signal())
-	}
-	return fmt.Sprintf("ended with status %#x", uint32(status))
 }

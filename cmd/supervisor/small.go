@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"sallyport/internal/attest"
 	"sallyport/internal/lane"
 	"sallyport/internal/launch"
 	"sallyport/internal/monitor"
@@ -27,7 +28,11 @@ func (x *session) converseSmall() error {
 	}
 	grace := time.AfterFunc(time.Until(since.Add(x.w.cfg.StartGrace)), func() { x.proc.SetPhase(launch.Running) })
 	defer grace.Stop()
-	if notify := x.proc.Notify(); notify != nil {
+	if x.w.cfg.Notify {
+		notify := x.proc.Notify()
+		if notify == nil {
+			return nil // the process is gone, and took it along
+		}
 		defer notify.Close()
 		return x.listen(notify)
 	}
@@ -112,4 +117,29 @@ func (x *session) acknowledgeReady() error {
 		return nil
 	}
 	return x.conn.Acknowledge(x.readySeq)
+}
+
+// A program of protocol 1 says nothing when it is ready to be looked at: while
+// its loader has a library open, its descriptors are not what they should be.
+const (
+	loadTime = 2 * time.Second
+	loadLook = 5 * time.Millisecond
+)
+
+// prove takes the proof of what was launched: of a worker's program, or of the
+// launcher that is to become it.
+func (x *session) prove() (*attest.Proof, error) {
+	exe, program, _ := x.w.images()
+	expect := attest.Expect{UID: x.w.id, GID: x.w.id, SharedID: x.w.s.options.rootless,
+		Filters: x.w.s.own + 1, Exe: exe, Program: program, Root: x.w.root()}
+	for end := time.Now().Add(loadTime); ; {
+		proof, err := attest.Prove(x.proc, expect, x.w.cfg.Proof)
+		if err == nil || x.w.cfg.Protocol != 1 || x.ctx.Err() != nil || time.Now().After(end) {
+			return proof, err
+		}
+		select {
+		case <-x.proc.Done():
+		case <-time.After(loadLook):
+		}
+	}
 }

@@ -19,7 +19,6 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/install"
 	"sallyport/internal/launch"
-	"sallyport/policy"
 )
 
 // supervisor is what all actors share. Its maps are filled before the actors
@@ -111,7 +110,11 @@ func (s *supervisor) open() error {
 	if err != nil {
 		return err
 	}
-	if s.cfg, err = (config.Rules{Policies: policy.Roles, Waivers: waivers, Owners: owners}).Load(s.options.file); err != nil {
+	programs, err := install.Find()
+	if err != nil {
+		return err
+	}
+	if s.cfg, err = programs.Rules(owners).Load(s.options.file); err != nil {
 		return err
 	}
 	if err := s.checkWaivers(); err != nil {
@@ -128,10 +131,6 @@ func (s *supervisor) open() error {
 	}
 	s.sensors = numberSensors(s.cfg, s.inputs)
 	if s.bus, err = bus.New(busConfig(s.cfg, s.ids(), s.log)); err != nil {
-		return err
-	}
-	programs, err := install.Find()
-	if err != nil {
 		return err
 	}
 	s.filters = newFilters()

@@ -106,7 +106,7 @@ func descriptorsKnown(d *procDir, e Expect) error {
 				return fmt.Errorf("descriptor 3 is %q, want the channel's socket", link)
 			}
 		case n == stage.SecondFD && e.Program != nil:
-			if err := sameFile(d, "fd/"+name, e.Program); err != nil {
+			if err := sameFile(d, "fd/"+name, "holds as its program", e.Program); err != nil {
 				return err
 			}
 		case pollers[link]:
@@ -125,11 +125,11 @@ func exeSame(d *procDir, e Expect) error {
 	if e.Exe == nil {
 		return errors.New("no executable to compare with")
 	}
-	return sameFile(d, "exe", e.Exe)
+	return sameFile(d, "exe", "executes", e.Exe)
 }
 
-// sameFile compares inodes.
-func sameFile(d *procDir, name string, want *os.File) error {
+// sameFile compares inodes; does says what the worker does with its one.
+func sameFile(d *procDir, name, does string, want *os.File) error {
 	theirs, err := d.stat(name)
 	if err != nil {
 		return err
@@ -147,7 +147,7 @@ func sameFile(d *procDir, name string, want *os.File) error {
 		return os.NewSyscallError("fstat", statErr)
 	}
 	if theirs.Dev != ours.Dev || theirs.Ino != ours.Ino {
-		return fmt.Errorf("the worker's %s is inode %d of device %#x, given to it was inode %d of %#x", name, theirs.Ino, theirs.Dev, ours.Ino, ours.Dev)
+		return fmt.Errorf("the worker %s inode %d of device %#x, launched was inode %d of %#x", does, theirs.Ino, theirs.Dev, ours.Ino, ours.Dev)
 	}
 	return nil
 }

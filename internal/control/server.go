@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -40,9 +41,13 @@ type Server struct {
 	clients  sync.WaitGroup
 }
 
-// Listen makes the socket at path, mode 0600, replacing one that no process
+// Listen makes the socket at path, mode 0600, and its directory where that is
+// missing, replacing one that no process
 // listens on any more. The verb "events" is the server's own.
 func Listen(path string, verbs map[string]Verb, hub *Hub, log hclog.Logger) (*Server, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return nil, fmt.Errorf("control socket: %w", err)
+	}
 	if err := removeStale(path); err != nil {
 		return nil, err
 	}

@@ -91,8 +91,9 @@ func (m *Monitor) Handle(now time.Time, e Event) []Action {
 	case Failed:
 		return m.end(now, e.Reason)
 	case Breached:
-		m.breached = true
-		return m.end(now, e.Reason)
+		acts := m.end(now, e.Reason)
+		m.breached, m.reason = true, e.Reason // whatever was noticed first, this was the cause
+		return acts
 	}
 	return nil
 }

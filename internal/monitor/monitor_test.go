@@ -111,6 +111,19 @@ func TestGivesUpAndComesBackByHand(t *testing.T) {
 	}
 }
 
+// TestBreachIsTheReason: a fault of the channel that the kill of a breach causes
+// may be noticed first.
+func TestBreachIsTheReason(t *testing.T) {
+	m, now := monitor.New(config()), time.Unix(0, 0)
+	m.Handle(now, ev(monitor.Start))
+	m.Handle(now, monitor.Event{Kind: monitor.Failed, Reason: "broken pipe"})
+	m.Handle(now, monitor.Event{Kind: monitor.Breached, Reason: "breach"})
+	m.Handle(now, monitor.Event{Kind: monitor.Exited, Reason: "killed by SIGKILL"})
+	if m.Reason() != "breach" {
+		t.Errorf("reason %q", m.Reason())
+	}
+}
+
 // TestAllowedTable holds the table against a second writing of it.
 func TestAllowedTable(t *testing.T) {
 	for w := monitor.WordHello; w <= monitor.WordCount; w++ {

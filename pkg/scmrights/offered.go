@@ -40,7 +40,7 @@ func ReceiveOffer(ctx context.Context, channelEnd *os.File) (*Offered, error) {
 	}
 	defer expireWith(ctx, channelEnd.SetReadDeadline)()
 	p := Peer{
-		ch:      &channel{file: channelEnd, raw: raw},
+		ch:      newChannel(channelEnd, raw),
 		buf:     make([]byte, maxRecord+1),
 		control: make([]byte, sys.ScmControlSpace(sys.ScmMaxRights)),
 	}
@@ -94,7 +94,10 @@ func (p *Peer) offered(a *arrival) (*Offered, error) {
 	}
 	last := len(r.slots)
 	for i := range r.slots {
-		if v := p.inspect(&r.slots[i], a.rights[i]); v.status != StatusTaken {
+		if r.slots[i].mode > ModeMove {
+			return nil, faultf("OFFER slot %d in mode %s, which a short receipt cannot answer", i, r.slots[i].mode)
+		}
+		if v, _ := p.inspect(&r.slots[i], a.rights[i]); v.status != StatusTaken {
 			return nil, faultf("OFFER slot %d: %s", i, v.status)
 		}
 	}

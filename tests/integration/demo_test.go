@@ -93,7 +93,9 @@ func built(t *testing.T, name string) string {
 func follow(t *testing.T, cmd *exec.Cmd) *demo {
 	t.Helper()
 	d := &demo{t: t, cmd: cmd, ended: make(chan struct{})}
-	d.cmd.Dir = t.TempDir()
+	if d.cmd.Dir == "" {
+		d.cmd.Dir = t.TempDir()
+	}
 	d.cmd.Stderr = &d.stderr
 	out, err := d.cmd.StdoutPipe()
 	if err != nil {

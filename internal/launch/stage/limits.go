@@ -18,11 +18,13 @@ func executable(o *Order) error {
 	if err != nil {
 		return err
 	}
-	if hard <= NotifyFD {
-		hard = NotifyFD + 1 // needs CAP_SYS_RESOURCE
+	need := uint64(ExecFD + 1)
+	if o.Program || o.Notify {
+		need = NotifyFD + 1
 	}
+	hard = max(hard, need) // to raise it needs CAP_SYS_RESOURCE
 	if err := sys.LaunchLimit(unix.RLIMIT_NOFILE, hard, hard); err != nil {
-		return fmt.Errorf("the hard limit of open files must be at least %d (ulimit -Hn): %w", NotifyFD+1, err)
+		return fmt.Errorf("the hard limit of open files must be at least %d (ulimit -Hn): %w", need, err)
 	}
 	if err := unix.Dup3(ExeFD, ExecFD, unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("dup3 to %d: %w", ExecFD, err)
