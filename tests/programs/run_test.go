@@ -27,6 +27,7 @@ type running struct {
 	request string
 	cmd     *exec.Cmd
 	log     lockedBuffer
+	stopped sync.Once
 }
 
 type lockedBuffer struct {
@@ -95,7 +96,7 @@ func start(t *testing.T, worker string) *running {
 	if err := r.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(r.stop)
+	t.Cleanup(func() { r.stopped.Do(r.stop) })
 	return r
 }
 

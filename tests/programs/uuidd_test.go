@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -57,6 +58,11 @@ func TestUUIDDServes(t *testing.T) {
 	if exe, err := os.Readlink(fmt.Sprintf("/proc/%d/exe", first.PID)); err != nil || exe != "/usr/sbin/uuidd" {
 		t.Errorf("it executes %s, %v", exe, err)
 	}
+	// The standard ones, the listener, and the signalfd it makes: neither the
+	// channel nor its own file is left.
+	if fds, err := os.ReadDir(fmt.Sprintf("/proc/%d/fd", first.PID)); err != nil || len(fds) != 5 {
+		t.Errorf("descriptors %v, %v; want 0 to 4", fds, err)
+	}
 	seen := map[string]bool{}
 	for i := range 1000 {
 		id, err := r.id()
@@ -70,6 +76,10 @@ func TestUUIDDServes(t *testing.T) {
 	}
 	if now := r.status(); now.PID != first.PID || now.Epoch != 1 {
 		t.Errorf("it did not live through it: %+v, then %+v", first, now)
+	}
+	r.stopped.Do(r.stop)
+	if !strings.Contains(r.log.String(), `ended: why="exit 0" next=stopped`) {
+		t.Error("it was not stopped by the SIGTERM that it knows")
 	}
 }
 

@@ -85,11 +85,11 @@ func exposeFile(at string, dir bool) error {
 	if unix.Stat(at, &now) == nil && now.Dev == old.Dev && now.Ino == old.Ino {
 		return nil
 	}
-	err := unix.Mkdir(at, 0o755)
-	if !dir {
-		err = unix.Mknod(at, unix.S_IFREG|0o644, 0)
+	place := func() error { return unix.Mknod(at, unix.S_IFREG|0o644, 0) }
+	if dir {
+		place = func() error { return unix.Mkdir(at, 0o755) }
 	}
-	if err != nil && !errors.Is(err, unix.EEXIST) {
+	if err := place(); err != nil && !errors.Is(err, unix.EEXIST) {
 		return fmt.Errorf("place for it: %w", err)
 	}
 	if err := unix.Mount("/"+at, at, "", unix.MS_BIND|unix.MS_REC, ""); err != nil {
