@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -38,12 +39,14 @@ func ReceiveOffer(ctx context.Context, channelEnd *os.File) (*Offered, error) {
 	if err != nil {
 		return nil, &Error{Op: "receive", Err: err}
 	}
+	polled := !errors.Is(channelEnd.SetReadDeadline(time.Time{}), os.ErrNoDeadline)
 	defer expireWith(ctx, channelEnd.SetReadDeadline)()
 	p := Peer{
 		ch:      newChannel(channelEnd, raw),
 		buf:     make([]byte, maxRecord+1),
 		control: make([]byte, sys.ScmControlSpace(sys.ScmMaxRights)),
 	}
+	p.ch.inKernel = !polled
 	for {
 		o, err := p.nextOffer()
 		switch {

@@ -70,6 +70,43 @@ func TestOfferedAnsweredShort(t *testing.T) {
 	}
 }
 
+// TestReceiveOfferWaits: a blocking end waits in the kernel, without the poller.
+func TestReceiveOfferWaits(t *testing.T) {
+	testenv.CheckFDs(t)
+	conn, end := small(t)
+	type result struct {
+		o   *scmrights.Offered
+		err error
+	}
+	got := make(chan result, 1)
+	go func() {
+		o, err := scmrights.ReceiveOffer(context.Background(), end)
+		got <- result{o, err}
+	}()
+	select {
+	case r := <-got:
+		t.Fatalf("before the offer: %v", r.err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	grants, err := conn.Offer(trusted, attribute(t, "a", scmrights.ModeMove))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := <-got
+	if r.err != nil {
+		t.Fatal(r.err)
+	}
+	if err := r.o.Receipt(); err != nil {
+		t.Error(err)
+	}
+	if err := grants[0].Wait(limit(t)); err != nil {
+		t.Error(err)
+	}
+	if err := r.o.Close(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestOfferedClosedIsLost: who closes without a receipt has taken nothing, also
 // when an epoch, a HELLO and everything else is missing.
 func TestOfferedClosedIsLost(t *testing.T) {
