@@ -29,7 +29,8 @@ type Check struct {
 	Out     io.Writer
 	Bad     []string
 
-	mu sync.Mutex
+	mu    sync.Mutex
+	built map[string]func() (string, error) // verifier -> its folder
 }
 
 type job struct {
@@ -148,7 +149,10 @@ func (c *Check) start(ctx context.Context, jobs []*job) (wait func()) {
 	for range max(c.Jobs, 1) {
 		group.Go(func() {
 			for j := range next {
-				j.outcome, j.err = j.search.Do(ctx, c.Model, c.Scratch)
+				var dir string
+				if dir, j.err = c.build(ctx, &j.search); j.err == nil {
+					j.outcome, j.err = j.search.do(ctx, dir)
+				}
 				close(j.done)
 			}
 		})
@@ -160,4 +164,19 @@ func (c *Check) start(ctx context.Context, jobs []*job) (wait func()) {
 		close(next)
 	})
 	return group.Wait
+}
+
+// build makes the verifier of a search, once.
+func (c *Check) build(ctx context.Context, s *Search) (string, error) {
+	c.mu.Lock()
+	if c.built == nil {
+		c.built = map[string]func() (string, error){}
+	}
+	build := c.built[s.verifier()]
+	if build == nil {
+		build = sync.OnceValues(func() (string, error) { return s.build(ctx, c.Model, c.Scratch) })
+		c.built[s.verifier()] = build
+	}
+	c.mu.Unlock()
+	return build()
 }

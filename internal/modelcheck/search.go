@@ -37,20 +37,24 @@ const (
 	maxDepth     = 2000000
 )
 
-// Do runs the search in a folder of its own beneath scratch.
-func (s *Search) Do(ctx context.Context, model, scratch string) (Outcome, error) {
+// verifier is the name under which the search's program can be used again: all
+// properties over time of one configuration are in one.
+func (s *Search) verifier() string {
+	return fmt.Sprint(s.Goal == Safety, s.Long, s.Whole, s.Switches)
+}
+
+// build makes the verifier in a new folder beneath scratch and returns the folder.
+func (s *Search) build(ctx context.Context, model, scratch string) (string, error) {
 	dir, err := os.MkdirTemp(scratch, "model")
 	if err != nil {
-		return Outcome{}, err
+		return "", err
 	}
-	defer os.RemoveAll(dir)
 	model, err = filepath.Abs(model)
 	if err != nil {
-		return Outcome{}, err
+		return "", err
 	}
 	spin := []string{"-a"}
 	compiler := []string{"-w", "-o", "pan", "-DCOLLAPSE", "-DNFAIR=4", fmt.Sprintf("-DMEMLIM=%d", maxMegaBytes)}
-	verifier := []string{fmt.Sprintf("-m%d", maxDepth), "-w22"}
 	for _, w := range s.Switches {
 		spin = append(spin, "-D"+w)
 	}
@@ -58,7 +62,6 @@ func (s *Search) Do(ctx context.Context, model, scratch string) (Outcome, error)
 		compiler = append(compiler, "-DSAFETY")
 	} else {
 		spin = append(spin, "-DLIVENESS")
-		verifier = append(verifier, "-a", "-f", "-N", s.Goal)
 	}
 	if s.Whole || s.Goal != Safety {
 		compiler = append(compiler, "-DNOREDUCE")
@@ -68,12 +71,22 @@ func (s *Search) Do(ctx context.Context, model, scratch string) (Outcome, error)
 	}
 	out, err := command(ctx, dir, "spin", append(spin, filepath.Join(model, "handover.pml"))...)
 	if err != nil || strings.Contains(out, "Error") {
-		return Outcome{}, fmt.Errorf("%s does not parse: %v\n%s", s.Name, err, out)
+		return "", fmt.Errorf("%s does not parse: %v\n%s", s.Name, err, out)
 	}
 	if out, err = command(ctx, dir, "gcc", append(compiler, "pan.c")...); err != nil {
-		return Outcome{}, fmt.Errorf("%s does not compile: %w\n%s", s.Name, err, out)
+		return "", fmt.Errorf("%s does not compile: %w\n%s", s.Name, err, out)
 	}
-	if out, err = command(ctx, dir, "./pan", verifier...); err != nil {
+	return dir, nil
+}
+
+// do runs the verifier of a folder.
+func (s *Search) do(ctx context.Context, dir string) (Outcome, error) {
+	args := []string{fmt.Sprintf("-m%d", maxDepth), "-w22"}
+	if s.Goal != Safety {
+		args = append(args, "-a", "-f", "-N", s.Goal)
+	}
+	out, err := command(ctx, dir, "./pan", args...)
+	if err != nil {
 		return Outcome{}, fmt.Errorf("%s: pan: %w\n%s", s.Name, err, out)
 	}
 	return ReadOutcome(out, s.Goal)

@@ -57,6 +57,7 @@ func (o *offer) commit(b batch, taken []*Grant, room *scratch) {
 	defer c.mu.Unlock()
 	for _, g := range taken {
 		g.finish(StateCommitted, nil)
+		g.leave()
 	}
 	o.announce()
 }

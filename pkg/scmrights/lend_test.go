@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -315,5 +316,38 @@ func TestOfferAll(t *testing.T) {
 	}
 	if _, err := conn.OfferAll(limit(t), trusted, []scmrights.Item{{}}); err == nil {
 		t.Error("an item that is none")
+	}
+}
+
+// TestReleasedAfterClose: words about a grant that its owner has given up are
+// late, also while others of the same offer are not.
+func TestReleasedAfterClose(t *testing.T) {
+	testenv.CheckFDs(t)
+	conn, w := greeted(t, scmrights.Config{})
+	grants, err := conn.Offer(trusted, append(attribute(t, "a", scmrights.ModeShare), attribute(t, "b", scmrights.ModeShare)...))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, rights := w.receive()
+	pipe := os.NewFile(uintptr(rights[2]), "receipt")
+	_, _ = pipe.Write([]byte{6})
+	pipe.Close()
+	os.NewFile(uintptr(rights[0]), "a").Close()
+	os.NewFile(uintptr(rights[1]), "b").Close()
+	if err := errors.Join(grants[0].Wait(limit(t)), grants[1].Wait(limit(t)), grants[0].Close()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 2 {
+		slot := append(append([]byte(nil), b[32+96*i:48+96*i]...), make([]byte, 80)...)
+		r := frame(7, 7, uint64(i+2), 2, slot)
+		r[6], r[12] = 1, 0
+		w.send(r)
+	}
+	w.send(frame(16, 7, 4, 2, make([]byte, 4)))
+	if _, err := conn.Receive(limit(t)); err != nil {
+		t.Fatal(err)
+	}
+	if conn.Late() != 1 || grants[0].State() != scmrights.StateDelivered || grants[1].State() != scmrights.StateReleased {
+		t.Errorf("%d late, %s, %s", conn.Late(), grants[0].State(), grants[1].State())
 	}
 }

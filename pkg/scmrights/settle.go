@@ -144,6 +144,7 @@ func (o *offer) deliver(b batch, taken []*Grant, room *scratch) {
 	defer c.mu.Unlock()
 	for _, g := range taken {
 		g.finish(StateDelivered, nil)
+		g.leave()
 	}
 	o.announce()
 }

@@ -69,7 +69,7 @@ func (r *raw) receive() []byte {
 	buf := make([]byte, 4096)
 	for {
 		n, _, _, _, err := unix.Recvmsg(r.n, buf, make([]byte, unix.CmsgSpace(unix.SizeofUcred)), 0)
-		if err == unix.ECONNRESET {
+		if err == unix.ECONNRESET || err == unix.EINTR {
 			continue
 		}
 		if err != nil {
@@ -229,6 +229,55 @@ func TestKnownToken(t *testing.T) {
 		}
 		if after := r.reportRaw(); after != before || after.verified != 1 {
 			t.Errorf("the peer says %+v, before %+v", after, before)
+		}
+	})
+}
+
+// TestTakesItsLimit: of more slots than a peer has room for it takes the first.
+func TestTakesItsLimit(t *testing.T) {
+	everyLanguage(t, func(t *testing.T, l language) {
+		r := rawParent(t, l, "PEER_LIMIT=2")
+		r.keep()
+		f := memfd(t, "content of x\n")
+		defer f.Close()
+		before := r.reportRaw()
+		_, got := r.offerRaw(f, r.slotOf(f, 1, 0, "x"), r.slotOf(f, 2, 2, "x"), r.slotOf(f, 3, 0, "x"), r.slotOf(f, 1, 0, "x"))
+		if len(got) != 4 || got[0].status != 0 || got[1].status != 0 || got[2] != (verdict{4, -1}) || got[3] != got[0] {
+			t.Errorf("receipt %v", got)
+		}
+		if b := r.expectRecord(8); le.Uint32(b[32:]) != 0 {
+			t.Errorf("CREDIT %x", b)
+		}
+		if p := r.reportRaw(); p.held != 1 || p.open != before.open+2 {
+			t.Errorf("the peer says %+v, before %+v", p, before)
+		}
+	})
+}
+
+// TestNobodyReads: when the receipt cannot be written, nothing is kept or shown.
+func TestNobodyReads(t *testing.T) {
+	everyLanguage(t, func(t *testing.T, l language) {
+		r := rawParent(t, l)
+		r.keep()
+		f := memfd(t, "content of x\n")
+		defer f.Close()
+		before := r.reportRaw()
+		if err := r.cmd.Process.Signal(unix.SIGSTOP); err != nil {
+			t.Fatal(err)
+		}
+		stopped(t, r.cmd.Process.Pid)
+		var pipe [2]int
+		if err := unix.Pipe2(pipe[:], unix.O_CLOEXEC); err != nil {
+			t.Fatal(err)
+		}
+		r.send(3, nil, [][]byte{r.slotOf(f, 1, 0, "x"), r.slotOf(f, 2, 2, "x")}, int(f.Fd()), int(f.Fd()), pipe[1])
+		unix.Close(pipe[0])
+		unix.Close(pipe[1])
+		if err := r.cmd.Process.Signal(unix.SIGCONT); err != nil {
+			t.Fatal(err)
+		}
+		if p := r.reportRaw(); p != before {
+			t.Errorf("the peer says %+v, before %+v", p, before)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package sdktest_test
 import (
 	"bytes"
 	"fmt"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,10 @@ func TestWorkerResends(t *testing.T) {
 				t.Fatalf("%d alerts and %d readings wait, want 2 and 1", urgent, routine)
 			}
 		}
+		time.Sleep(500 * time.Millisecond) // the next one would be due after 2 s
+		if urgent, _ := lanes.Waiting(); urgent != 2 {
+			t.Errorf("%d alerts wait", urgent)
+		}
 		r := lanes.Receiver(2, 1)
 		item, err := r.Receive(t.Context())
 		if err != nil || !item.Urgent || item.Frame.Seq != 1 {
@@ -177,7 +182,14 @@ func TestWorkerReceives(t *testing.T) {
 		if err := s.Alert(8, "alert", 9.5, "C", "too warm"); err != nil {
 			t.Fatal(err)
 		}
-		forger := lanes.Sender(3, 2)
+		again := lanes.Sender(1, 2) // the same alert, by its number
+		if err := again.Alert(8, "alert", 9.5, "C", "too warm"); err != nil {
+			t.Fatal(err)
+		}
+		forger, err := lane.NewSender(lane.SenderConfig{Worker: 3, Epoch: 9, Outs: []lane.Out{lanes.Out(2)}, Bells: map[string]*os.File{"bell.out": lanes.Ring}})
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := forger.Reading(7, "reading", 666, "C"); err != nil {
 			t.Fatal(err)
 		}
@@ -189,10 +201,17 @@ func TestWorkerReceives(t *testing.T) {
 			Sensors: []lane.Sensor{workertest.Sensor(7, "cpu", "", "")},
 		})
 		p.Ready()
-		for start := time.Now(); s.Waiting() > 0; time.Sleep(5 * time.Millisecond) {
-			if s.Tick(); time.Since(start) > workertest.Patience {
-				t.Fatal("the alert is not acknowledged")
+		for start := time.Now(); ; time.Sleep(5 * time.Millisecond) {
+			st, err := lanes.Ack.Stat()
+			if err != nil || time.Since(start) > workertest.Patience {
+				t.Fatalf("%d acknowledgements of an alert that came twice, %v", st.Messages, err)
 			}
+			if st.Messages == 2 {
+				break
+			}
+		}
+		if s.Tick(); s.Waiting() != 0 {
+			t.Error("the acknowledgement is not for this alert")
 		}
 		for i := range 3 { // the bell rings
 			if err := s.Reading(7, "reading", float64(10+i), "C"); err != nil {
@@ -200,7 +219,6 @@ func TestWorkerReceives(t *testing.T) {
 			}
 			time.Sleep(time.Millisecond)
 		}
-		var seen lane.Seen
 		seen, err := lane.DecodeSeen(p.Expect(lane.MsgSeen).Body)
 		if err != nil || seen.Seq != 1 || seen.From != 1 || seen.Sensor != 8 || seen.Overtook != 5 || seen.LatencyUS == 0 {
 			t.Errorf("%+v, %v, want an alert that overtook 5", seen, err)

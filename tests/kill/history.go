@@ -76,13 +76,6 @@ var modes = []struct {
 	{scmrights.ModeExclusive, false, true},
 }
 
-// delivered are the states in which the worker's plugin has the descriptor when
-// its grant has ended.
-var delivered = map[string]bool{
-	scmrights.StateDelivered.String(): true,
-	scmrights.StateCommitted.String(): true,
-}
-
 // hits is how often the parent has passed a failpoint of its offers' goroutines
 // by the time these grants have ended and those goroutines too.
 func hits(point string, fates []wire.Fate) int {

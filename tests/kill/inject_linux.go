@@ -127,7 +127,7 @@ func (d *disturbance) play() error {
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
-	if err := d.compare(fates.Fates, over.Got, workerDied); err != nil {
+	if err := d.compare(fates.Fates, over, workerDied); err != nil {
 		return err
 	}
 	if died {
@@ -181,9 +181,9 @@ func (l *disturbance) until(a *actor, say string) (wire.Answer, bool, error) {
 }
 
 // compare holds what the parent knows to what the worker had.
-func (l *lane) compare(fates []wire.Fate, got []wire.Got, workerDied bool) error {
+func (l *lane) compare(fates []wire.Fate, over wire.Answer, workerDied bool) error {
 	has := map[string]bool{}
-	for _, g := range got {
+	for _, g := range over.Got {
 		o := l.objects[g.Name]
 		if o == nil || o.dev != g.Dev || o.ino != g.Ino || has[g.Name] {
 			return finding(Lost, "the worker had %+v, offered was %v", g, o)
@@ -200,9 +200,12 @@ func (l *lane) compare(fates []wire.Fate, got []wire.Got, workerDied bool) error
 	for _, f := range fates {
 		switch {
 		case workerDied: // it cannot say what it had
-		case delivered[f.State] && !has[f.Name]:
+		case l.modeOf(f.Name).alone && l.has(f) && over.Failed != "":
+			// COMMIT was sent, and the worker gave up before it read it: for
+			// its parent this is a worker that died right after it had.
+		case l.has(f) && !has[f.Name]:
 			return finding(Lost, "%s is %s by its parent, and the worker never had it", f.Name, f.State)
-		case !delivered[f.State] && f.State != "expired" && has[f.Name]:
+		case !l.has(f) && f.State != "expired" && has[f.Name]:
 			return finding(Leaked, "%s is %s by its parent (%s), and the worker had it", f.Name, f.State, f.Err)
 		}
 		l.kept[f.Name] = l.keeps(f, table)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"sallyport/pkg/scmrights"
 	"sallyport/tests/kill/wire"
 )
 
@@ -47,7 +48,7 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 		if o == nil {
 			return finding(Lost, "a fate of %q, which nobody offered", f.Name)
 		}
-		has := delivered[f.State]
+		has := l.has(f)
 		if !workerDied && !has {
 			return finding(Lost, "%v: %s (%s), and the worker lives", o, f.State, f.Err)
 		}
@@ -121,12 +122,20 @@ func (l *lane) finish() error {
 // keeps says whether the parent has a copy of what had this fate.
 func (l *lane) keeps(f wire.Fate, table []entry) bool {
 	switch row := l.modeOf(f.Name); {
-	case delivered[f.State]:
+	case l.has(f):
 		return row.held
 	case row.alone && f.State != wire.Unsent:
 		return l.objects[f.Name].in(table) >= 0
 	}
 	return true
+}
+
+// has says whether the worker's plugin has it, by its parent's account.
+func (l *lane) has(f wire.Fate) bool {
+	if l.modeOf(f.Name).alone {
+		return f.State == scmrights.StateCommitted.String()
+	}
+	return f.State == scmrights.StateDelivered.String()
 }
 
 func (l *lane) modeOf(name string) (row struct{ held, alone bool }) {

@@ -122,7 +122,9 @@ func (p *parent) open(o wire.Order) (*scmrights.Conn, []*os.File, error) {
 		return nil, nil, os.NewSyscallError("pidfd_open", err)
 	}
 	p.worker = os.NewFile(uintptr(pidfd), "worker")
-	conn, err := scmrights.NewConn(channel, scmrights.Config{PID: o.Worker, PidFD: p.worker, Compare: 2, ReceiptTimeout: time.Duration(o.Limit) * time.Millisecond / 2})
+	half := time.Duration(o.Limit) * time.Millisecond / 2
+	conn, err := scmrights.NewConn(channel, scmrights.Config{PID: o.Worker, PidFD: p.worker, Compare: 2,
+		SendTimeout: half, ReceiptTimeout: half, CommitTimeout: half})
 	if err != nil {
 		p.fail(p.worker.Close())
 		p.keepAll(o, files)

@@ -49,7 +49,7 @@ func take(o wire.Order) (answer wire.Answer) {
 		}
 		e, err := peer.Receive(ctx)
 		if err != nil {
-			if !gone(err) {
+			if err != io.EOF {
 				fail(err)
 			}
 			break
@@ -72,7 +72,7 @@ func take(o wire.Order) (answer wire.Answer) {
 	return answer
 }
 
-// gone says that the parent is: the end of the channel in its three forms.
+// gone says that the parent was before HELLO was answered, in any form.
 func gone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
 }
