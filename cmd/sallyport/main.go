@@ -50,7 +50,7 @@ func execute(ctx context.Context) int {
 		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
 	})
 	root.CompletionOptions.DisableDefaultCmd = false
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), fdCommand(), versionCommand())
 	return report(root.ExecuteContext(ctx))
 }
 

@@ -21,6 +21,8 @@ type channel struct {
 	file *os.File
 	raw  syscall.RawConn
 
+	inKernel bool // receive waits in recvmsg itself: nothing else waits for a blocking file
+
 	out     sending
 	trySend func(n uintptr) (done bool)
 	in      receiving
@@ -49,9 +51,13 @@ func openChannel(f *os.File) (*channel, error) {
 		_ = f.Close()
 		return nil, err
 	}
+	return newChannel(f, raw), nil
+}
+
+func newChannel(f *os.File, raw syscall.RawConn) *channel {
 	ch := &channel{file: f, raw: raw}
 	ch.trySend, ch.tryRead = ch.sendOnce, ch.receiveOnce
-	return ch, nil
+	return ch
 }
 
 // setOption sets an integer option at level SOL_SOCKET.
@@ -158,8 +164,12 @@ func arrived(data, control []byte, flags int) arrival {
 
 func (ch *channel) receiveOnce(n uintptr) bool {
 	in := &ch.in
+	flags := unix.MSG_CMSG_CLOEXEC | unix.MSG_DONTWAIT
+	if ch.inKernel {
+		flags = unix.MSG_CMSG_CLOEXEC
+	}
 	for {
-		in.n, in.controlLen, in.flags, in.err = sys.ScmReceive(int(n), in.data, in.control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
+		in.n, in.controlLen, in.flags, in.err = sys.ScmReceive(int(n), in.data, in.control, flags)
 		switch {
 		case in.err == unix.EINTR:
 			continue

@@ -96,6 +96,13 @@
 // and pidfd. The Conn and the Peer do not use it: they want every descriptor
 // that a rogue sends, to count it.
 //
+// # Small peers
+//
+// A program that cannot or need not speak all of it receives one OFFER with
+// [ReceiveOffer], without HELLO, and answers with one byte, [Offered.Receipt].
+// [Offered.Activate] makes of the descriptors what sd_listen_fds(3) expects, for
+// a program that is executed next.
+//
 // # Limits
 //
 // At most 250 descriptors an offer ([Conn.OfferAll] makes several), 32 KiB a
