@@ -53,7 +53,7 @@ func TestShortReceiptServes(t *testing.T) {
 // TestNotify: ready at READY=1, what STATUS says is shown, and a program that
 // stops saying WATCHDOG=1 is ended and replaced.
 func TestNotify(t *testing.T) {
-	r := start(t, fmt.Sprintf("  command   = [%q, \"notify\"]\n  protocol  = 0\n  notify    = true\n  heartbeat = \"400ms\"\n", small(t)))
+	r := start(t, fmt.Sprintf("  command   = [%q, \"notify\"]\n  protocol  = 0\n  notify    = true\n  heartbeat = \"1s\"\n", small(t)))
 	st := r.until("ready", func(st status) bool { return ready(st) && st.Says == "serving" })
 	// The standard ones and the listener: neither the channel, nor its own file,
 	// nor the far end of the socket it notifies.
@@ -66,7 +66,7 @@ func TestNotify(t *testing.T) {
 	if err != nil || len(fds) < 4 {
 		t.Errorf("descriptors %v, %v", fds, err)
 	}
-	time.Sleep(time.Second) // more than two heartbeats
+	time.Sleep(2500 * time.Millisecond) // more than two heartbeats
 	if now := r.status(); now.PID != st.PID || now.State != "ready" {
 		t.Fatalf("it beat in time and was ended: %+v", now)
 	}
@@ -77,7 +77,7 @@ func TestNotify(t *testing.T) {
 	if next.PID == st.PID {
 		t.Errorf("%+v", next)
 	}
-	if !strings.Contains(r.log.String(), "no sign of life for 400ms") {
+	if !strings.Contains(r.log.String(), "no sign of life for 1s") {
 		t.Error("the reason is not said")
 	}
 }
