@@ -68,9 +68,9 @@ const (
 //
 // The kernel wakes waiting receivers at every IPC_SET, but waiting senders only
 // when their message would now fit: so the same IPC_SET raises msg_qbytes, and
-// a second one restores it. That needs room below kernel.msgmnb or
-// CAP_SYS_RESOURCE for the largest message there can be; where it is missing Revoke
-// takes the right away, leaves asleep whose message still does not fit (they are
+// a second one restores it. That needs room for the largest message below
+// kernel.msgmnb, or CAP_SYS_RESOURCE. Where there is none Revoke takes the right
+// away all the same, leaves asleep whose message still does not fit (they are
 // refused as soon as it does), and returns ErrLimit.
 func (q *Queue) Revoke(d Dir) error {
 	st, err := q.Stat()
@@ -90,17 +90,22 @@ func (q *Queue) Revoke(d Dir) error {
 	if err != nil {
 		return err
 	}
+	largest := max(l.Size, defaultMax)
 	kick := a
-	kick.QBytes = max(st.QBytes, st.Bytes, st.Messages) + max(l.Size, defaultMax)
+	kick.QBytes = max(st.QBytes, st.Bytes, st.Messages) + largest
 	kicked, err := q.write(kick)
 	if err != nil {
 		return err
 	}
-	if _, err := q.write(a); err != nil {
-		return fmt.Errorf("restore the size after a revoke: %w", err)
+	left, err := q.Stat() // nobody but the owner adds to it any more
+	if _, werr := q.write(a); werr != nil {
+		return fmt.Errorf("restore the size after a revoke: %w", werr)
 	}
-	if kicked.QBytes < kick.QBytes {
-		return &Error{Op: fmt.Sprintf("wake every sender: kernel.msgmnb allows %d bytes, %d would do", kicked.QBytes, kick.QBytes), ID: q.id, Key: q.key, Kind: ErrLimit, Err: syscall.EPERM}
+	if err != nil {
+		return err
+	}
+	if need := max(left.Bytes, left.Messages) + largest; kicked.QBytes < need {
+		return &Error{Op: fmt.Sprintf("wake every sender: kernel.msgmnb allows %d bytes, it takes %d", kicked.QBytes, need), ID: q.id, Key: q.key, Kind: ErrLimit, Err: syscall.EPERM}
 	}
 	return nil
 }

@@ -159,6 +159,11 @@ func TestRevokeWithoutRoomSaysSo(t *testing.T) {
 		return
 	}
 	q := create(t, sysvctl.Options{Mode: 0o666}) // as large as msgmnb allows
+	must(t, q.Revoke(sysvctl.Senders))           // nobody can sleep where there is room for all
+	must(t, q.Permit(0, 0o666))
+	for range 2 {
+		must(t, q.TrySend(1, make([]byte, 8192)))
+	}
 	err := q.Revoke(sysvctl.Senders)
 	if err == nil {
 		t.Skip("needs a process without CAP_SYS_RESOURCE")
