@@ -83,6 +83,10 @@ bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")
 	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
 	build/bench/handover -bare build/bench/bare $(ARGS)
 
+.PHONY: narrow
+narrow: setup ## run the queue tests as a 32-bit program of this machine (386)
+	@GOARCH=386 CGO_ENABLED=0 $(GO) test -count=1 ./pkg/sysvctl ./internal/sys ./internal/reading
+
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
 	@out=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); \
