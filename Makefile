@@ -108,6 +108,10 @@ model: ## check the Promela model of the hand-over with spin (QUICK=1: a smaller
 	@tools/setup.sh model
 	@$(GO) run ./internal/modelcheck/cmd $(if $(QUICK),-quick) pkg/scmrights/model
 
+.PHONY: narrow
+narrow: setup ## run the queue tests as a 32-bit program of this machine (386)
+	@GOARCH=386 CGO_ENABLED=0 $(GO) test -count=1 ./pkg/sysvctl ./internal/sys ./internal/reading
+
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
 	@out=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); \

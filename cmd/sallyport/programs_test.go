@@ -10,6 +10,9 @@ import (
 	"testing"
 )
 
+// programsVariable tells a test in a process of its own where they are built.
+const programsVariable = "SALLYPORT_TEST_PROGRAMS"
+
 var built struct {
 	once sync.Once
 	dir  string
@@ -19,6 +22,9 @@ var built struct {
 // programs builds everything that belongs together, once, and gives its folder.
 func programs(t *testing.T) string {
 	t.Helper()
+	if dir := os.Getenv(programsVariable); dir != "" {
+		return dir
+	}
 	built.once.Do(func() {
 		// Not t.TempDir: that goes with the first test. Others may look in, for
 		// the demo of a user who is not root.

@@ -6,36 +6,52 @@ import (
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"sallyport/internal/testenv"
 )
 
 // TestScripts runs what a person would type: testdata/script/*.txtar. There
 // `exits N CMD...` is a command that must end with that exit code.
-func TestScripts(t *testing.T) {
+func TestScripts(t *testing.T) { scripts(t, testscript.Params{Dir: "testdata/script"}) }
+
+// Each of these is a script of testdata/queue, in an IPC namespace where there
+// is no queue before.
+func TestQueueControl(t *testing.T)  { queueScript(t, "control") }
+func TestQueueExchange(t *testing.T) { queueScript(t, "exchange") }
+func TestQueueLanes(t *testing.T)    { queueScript(t, "lanes") }
+
+func queueScript(t *testing.T, name string) {
+	t.Setenv(programsVariable, programs(t)) // the child need not build again
+	if testenv.PrivateIPC(t) {
+		scripts(t, testscript.Params{Files: []string{"testdata/queue/" + name + ".txtar"}})
+	}
+}
+
+func scripts(t *testing.T, p testscript.Params) {
 	dir := programs(t)
-	testscript.Run(t, testscript.Params{
-		Dir: "testdata/script",
-		Setup: func(e *testscript.Env) error {
-			e.Setenv("PATH", dir+":"+os.Getenv("PATH"))
-			// Configurations must be in a folder that nobody else can write.
-			return os.Chmod(e.WorkDir, 0o755)
-		},
-		Condition: func(cond string) (bool, error) { return cond == "root" && os.Geteuid() == 0, nil },
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits": func(ts *testscript.TestScript, _ bool, args []string) {
-				want, err := strconv.Atoi(args[0])
-				ts.Check(err)
-				got := 0
-				if err := ts.Exec(args[1], args[2:]...); err != nil {
-					coded, ok := err.(interface{ ExitCode() int })
-					if !ok {
-						ts.Fatalf("%v", err)
-					}
-					got = coded.ExitCode()
-				}
-				if got != want {
-					ts.Fatalf("exit code %d, want %d", got, want)
-				}
-			},
-		},
-	})
+	p.Setup = func(e *testscript.Env) error {
+		e.Setenv("PATH", dir+":"+os.Getenv("PATH"))
+		// Configurations must be in a folder that nobody else can write.
+		return os.Chmod(e.WorkDir, 0o755)
+	}
+	p.Condition = func(cond string) (bool, error) { return cond == "root" && os.Geteuid() == 0, nil }
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits}
+	testscript.Run(t, p)
+}
+
+// exits is the command `exits N CMD...`.
+func exits(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	got := 0
+	if err := ts.Exec(args[1], args[2:]...); err != nil {
+		coded, ok := err.(interface{ ExitCode() int })
+		if !ok {
+			ts.Fatalf("%v", err)
+		}
+		got = coded.ExitCode()
+	}
+	if got != want {
+		ts.Fatalf("exit code %d, want %d", got, want)
+	}
 }

@@ -159,6 +159,11 @@ func TestRevokeWithoutRoomSaysSo(t *testing.T) {
 		return
 	}
 	q := create(t, sysvctl.Options{Mode: 0o666}) // as large as msgmnb allows
+	must(t, q.Revoke(sysvctl.Senders))           // nobody can sleep where there is room for all
+	must(t, q.Permit(0, 0o666))
+	for range 2 {
+		must(t, q.TrySend(1, make([]byte, 8192)))
+	}
 	err := q.Revoke(sysvctl.Senders)
 	if err == nil {
 		t.Skip("needs a process without CAP_SYS_RESOURCE")
@@ -174,7 +179,7 @@ func TestPauseStopsEverySend(t *testing.T) {
 		return
 	}
 	q := create(t, sysvctl.Options{Mode: 0o666, QBytes: 64})
-	resume, err := q.Pause()
+	before, err := q.Pause()
 	must(t, err)
 	want(t, q.TrySend(1, nil), sysvctl.ErrFull)
 	want(t, q.TrySend(1, []byte{1}), sysvctl.ErrFull)
@@ -183,7 +188,7 @@ func TestPauseStopsEverySend(t *testing.T) {
 	if !waiting.Silent(sleeper) {
 		t.Fatal("not waiting")
 	}
-	must(t, resume())
+	must(t, q.Resume(before))
 	if got := waiting.Answer(); got != "ok" {
 		t.Error(got)
 	}
