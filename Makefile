@@ -65,6 +65,11 @@ race: setup ## run the in-process tests under the race detector
 		$(GO) test -json -race -shuffle=on -count=1 -vet=off -timeout=300s \
 		$$($(GO) list ./... | grep -Ev '$(NOT_RACE)')
 
+# N programs from number SEED on; without SEED the time is taken, and told.
+.PHONY: diff-sysvctl
+diff-sysvctl: setup ## random queue programs, kernel against model (N=100000 SEED=1)
+	@N=$(or $(N),100000) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -v -run=ProgramsAgainstModel ./tests/differential
+
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
 	@out=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); \
