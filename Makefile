@@ -27,7 +27,7 @@ NOT_RACE := /internal/(launch|attest|archtest|seccomp/live)$$|/cmd/|/tests/|/exa
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: setup ## build bin/sallyport, bin/supervisor, bin/worker and bin/workers/*
