@@ -25,9 +25,12 @@ ARGS ?=
 # calls that no profile grants, so they stay out of `make race`.
 NOT_RACE := /internal/(launch|attest|archtest|seccomp/live)$$|/cmd/|/tests/|/examples/
 
+# Packages that are tested a second time, built with failpoints.
+FAULTED := ./internal/fault ./pkg/scmrights ./tests/kill
+
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: setup ## build bin/sallyport, bin/supervisor, bin/worker and bin/workers/*
@@ -45,7 +48,15 @@ demo: build ## set up, build, and show it at work (ARGS="--for 10s")
 test: build ## set up, build, and run every test that this machine can run
 	@$(GO) vet ./...
 	@$(GO) run ./internal/testsum/cmd $(TESTSUM) -- \
-		$(GO) test -json -shuffle=on -count=1 -vet=off -timeout=170s ./...
+		$(GO) test -json -shuffle=on -count=1 -vet=off -timeout=170s ./... -- \
+		$(GO) test -json -shuffle=on -count=1 -vet=off -timeout=170s -tags fault $(FAULTED)
+
+# Long runs by hand: N= how much, SEED= to repeat one, RESUME=1 to go on where the
+# results of that SEED end. What comes of them adds up in docs/results/.
+.PHONY: kill-scmrights
+kill-scmrights: ## kill -9 at failpoints of the hand-over (N=2000 SEED= RESUME=1)
+	@N=$(or $(N),2000) SEED=$(SEED) RESUME=$(RESUME) OFFERS=2 RESULTS=$(CURDIR)/docs/results/kill-scmrights.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^(TestEveryPairOfPoints|TestRandomKills)$$' ./tests/kill
 
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
@@ -70,12 +81,20 @@ race: setup ## run the in-process tests under the race detector
 diff-sysvctl: setup ## random queue programs, kernel against model (N=100000 SEED=1)
 	@N=$(or $(N),100000) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -v -run=ProgramsAgainstModel ./tests/differential
 
+.PHONY: bench
+bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")
+	@mkdir -p build/bench && \
+	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/bare bench/bare/handover.c && \
+	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
+	build/bench/handover -bare build/bench/bare $(ARGS)
+
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
 	@out=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); \
 	if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
 	@$(GO) vet ./...
 	@$(GO) vet -tags integration ./tests/integration
+	@$(GO) vet -tags fault $(FAULTED)
 	@$(GO) tool -modfile=tools/go.mod staticcheck ./...
 	@echo "lint: clean"
 

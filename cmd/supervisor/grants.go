@@ -6,6 +6,7 @@ import (
 	"os"
 	"time"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/internal/monitor"
 	"sallyport/pkg/scmrights"
@@ -23,6 +24,7 @@ func (x *session) grant() error {
 	if err != nil {
 		return err
 	}
+	fault.Point("P1") // opened, and nothing is sent
 	err = x.offer(items)
 	if closeErr := closeAll(moved); err == nil {
 		err = closeErr

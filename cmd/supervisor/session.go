@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/attest"
+	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/internal/launch"
 	"sallyport/internal/monitor"
@@ -41,13 +42,14 @@ type session struct {
 	offers    sync.WaitGroup // of regrants under way
 	grantedAt time.Time
 	handover  time.Duration
-	readySeq  uint64 // of the record with READY; the loop's
+	readySeq  uint64          // of the record with READY
+	missing   map[string]bool // lost grants that could not be opened again; both are the loop's
 }
 
 func newSession(w *worker, epoch uint32) *session {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &session{w: w, epoch: epoch, started: time.Now(), ctx: ctx, cancel: cancel,
-		proceed: make(chan monitor.ActionKind, 2), done: make(chan struct{})}
+		proceed: make(chan monitor.ActionKind, 2), done: make(chan struct{}), missing: make(map[string]bool)}
 }
 
 func (x *session) post(e monitor.Event) { x.w.inbox <- note{epoch: x.epoch, event: e} }
@@ -181,6 +183,7 @@ func (x *session) close() {
 	if x.conn == nil {
 		return
 	}
+	fault.Point("P15") // reaped, and its descriptors are still held
 	x.offers.Wait()
 	if err := x.conn.Close(); err != nil {
 		x.w.log.Error("close the channel", "error", err)

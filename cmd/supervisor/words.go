@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"strings"
+	"time"
 
 	"sallyport/internal/control"
 	"sallyport/internal/lane"
@@ -22,6 +23,8 @@ type word struct {
 	kind uint16
 	body []byte
 	seq  uint64 // of the record it came in
+	// again is set when the supervisor repeats a LOST to itself.
+	again bool
 }
 
 const (
@@ -51,11 +54,14 @@ func (w *worker) hear(said word) {
 	case monitor.WordStatus:
 		w.setStatusText(said.body)
 	case monitor.WordLost, monitor.WordNext:
-		w.renew(kind, said.body)
+		w.renew(kind, said)
 	case monitor.WordSeen:
 		w.seen(said.body)
 	case monitor.WordCount:
 		w.count(said.body)
+	}
+	if said.again {
+		return // no sign of life
 	}
 	w.handle(monitor.Event{Kind: monitor.Heard})
 	if w.mon.State() == monitor.Stopping {
@@ -80,8 +86,10 @@ func (w *worker) setStatusText(body []byte) {
 	w.shown.Says = strings.ToValidUTF8(string(body), "?")
 }
 
-// renew answers LOST and NEXT: the named grant is opened anew and offered.
-func (w *worker) renew(kind monitor.Word, body []byte) {
+// renew answers LOST and NEXT: the named grant is opened anew and offered, as
+// soon as that can be done.
+func (w *worker) renew(kind monitor.Word, said word) {
+	body := said.body
 	name := string(body)
 	if len(body) == 0 || len(body) > maxName || !w.mayHold(name) {
 		w.fault("said %v of %.60q, which it was never granted", kind, name)
@@ -89,11 +97,33 @@ func (w *worker) renew(kind monitor.Word, body []byte) {
 	}
 	item, owned, err := w.s.inputs.reopen(name)
 	if err != nil {
-		w.log.Warn("cannot open again", "grant", name, "why", err)
+		// One attempt after the other, however often the worker says it.
+		if first := !w.session.missing[name]; first || said.again {
+			if first {
+				w.log.Warn("cannot open again; will go on trying", "grant", name, "every", reopenEvery, "why", err)
+			}
+			w.session.missing[name] = true
+			w.session.hearAgain(said)
+		}
 		return
 	}
+	delete(w.session.missing, name)
 	w.log.Info("granting again", "grant", name, "after", kind.String())
 	w.session.regrant(item, owned)
+}
+
+// reopenEvery is how often a lost device is looked for.
+const reopenEvery = 2 * time.Second
+
+// hearAgain lets the loop hear a word once more, if the session lives.
+func (x *session) hearAgain(said word) {
+	said.again = true
+	time.AfterFunc(reopenEvery, func() {
+		select {
+		case x.w.inbox <- note{epoch: x.epoch, word: &said}:
+		case <-x.done:
+		}
+	})
 }
 
 func (w *worker) seen(body []byte) {

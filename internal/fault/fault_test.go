@@ -40,3 +40,21 @@ func TestPlan(t *testing.T) {
 		t.Errorf("a plan that cannot be read: %v\n%s", err, out)
 	}
 }
+
+// TestPlanReplaced: a plan given in the middle counts from zero.
+func TestPlanReplaced(t *testing.T) {
+	fault.Point("P4")
+	err := fault.Plan("P4=kill:2,leak-fd=on")
+	if (err == nil) != fault.Enabled {
+		t.Fatal(err)
+	}
+	if fault.Point("P4"); fault.On("leak-fd") != fault.Enabled || fault.Hits("P4") > 1 {
+		t.Errorf("%d hits", fault.Hits("P4"))
+	}
+	if err := fault.Plan("P4=kill:0"); err == nil {
+		t.Error("a kill at the hit 0 is a plan")
+	}
+	if err := fault.Plan(""); err != nil || fault.On("leak-fd") {
+		t.Errorf("the empty plan: %v", err)
+	}
+}

@@ -2,6 +2,8 @@
 
 package fault
 
+import "errors"
+
 // Enabled says whether this build has failpoints.
 const Enabled = false
 
@@ -14,3 +16,11 @@ func On(name string) bool { return false }
 // Hits is the number of times that the point or switch was reached. In this
 // build nothing is counted.
 func Hits(name string) int { return 0 }
+
+// Plan replaces the plan. This build can follow none.
+func Plan(text string) error {
+	if text == "" {
+		return nil
+	}
+	return errors.New("built without failpoints (the build tag is \"fault\")")
+}

@@ -20,7 +20,7 @@ var plan = struct {
 	kills map[string]int // the hit at which to die
 	on    map[string]bool
 	hits  map[string]int
-}{kills: map[string]int{}, on: map[string]bool{}, hits: map[string]int{}}
+}{hits: map[string]int{}}
 
 // Point marks the step name of the protocol; the environment can make it the
 // last one of this process.
@@ -51,6 +51,20 @@ func Hits(name string) int {
 	return plan.hits[name]
 }
 
+// Plan replaces the plan by text, in the form that the environment has it, and
+// counts from zero again: for a process that serves several rounds of a test.
+func Plan(text string) error {
+	kills, on, err := parsePlan(text)
+	if err != nil {
+		return err
+	}
+	plan.Lock()
+	defer plan.Unlock()
+	plan.read, plan.kills, plan.on = true, kills, on
+	clear(plan.hits)
+	return nil
+}
+
 // readPlan reads SALLYPORT_FAULT once. A plan that cannot be read ends the
 // process: a test that injects nothing would pass for the wrong reason.
 func readPlan() {
@@ -58,7 +72,16 @@ func readPlan() {
 		return
 	}
 	plan.read = true
-	for _, entry := range strings.Split(os.Getenv("SALLYPORT_FAULT"), ",") {
+	var err error
+	if plan.kills, plan.on, err = parsePlan(os.Getenv("SALLYPORT_FAULT")); err != nil {
+		fmt.Fprintf(os.Stderr, "SALLYPORT_FAULT: %v\n", err)
+		os.Exit(2)
+	}
+}
+
+func parsePlan(text string) (kills map[string]int, on map[string]bool, err error) {
+	kills, on = map[string]int{}, map[string]bool{}
+	for _, entry := range strings.Split(text, ",") {
 		if entry == "" {
 			continue
 		}
@@ -74,12 +97,12 @@ func readPlan() {
 		}
 		switch verb {
 		case "kill":
-			plan.kills[name] = at
+			kills[name] = at
 		case "on":
-			plan.on[name] = true
+			on[name] = true
 		default:
-			fmt.Fprintf(os.Stderr, "SALLYPORT_FAULT: %q: not NAME=kill, NAME=kill:N or NAME=on\n", entry)
-			os.Exit(2)
+			return nil, nil, fmt.Errorf("%q: not NAME=kill, NAME=kill:N or NAME=on", entry)
 		}
 	}
+	return kills, on, nil
 }

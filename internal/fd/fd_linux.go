@@ -8,29 +8,52 @@ import (
 )
 
 // FD owns one descriptor. Its methods may be called from several goroutines.
+// The zero value owns none, so that an FD can be a field, or the element of a
+// slice, before it has a number. It must not be copied.
 type FD struct {
-	mu sync.RWMutex // held for reading while the number is lent
-	n  int          // -1 when closed or released
+	mu   sync.RWMutex // held for reading while the number is lent
+	held int          // the number plus one; 0 when closed, released, or never taken
 }
 
 // Own takes over the descriptor number n, which nobody else may close from now
 // on. It panics on a negative number: that is an unread error of the caller.
 func Own(n int) *FD {
+	d := &FD{}
+	d.Own(n)
+	return d
+}
+
+// Own makes d, which owns none, the owner of number n. It panics on a negative
+// number and when d has one already, which would be lost.
+func (d *FD) Own(n int) {
 	if n < 0 {
 		panic("fd: a negative number owned")
 	}
-	d := &FD{n: n}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.held != 0 {
+		panic("fd: a second number owned")
+	}
+	d.held = n + 1
 	traceOpen(d)
-	return d
 }
 
 // Dup borrows f for the call and returns an own descriptor for the same open
 // file description, close-on-exec, never one of 0, 1, 2 (F_DUPFD_CLOEXEC,
 // fcntl(2)). Offset, status flags and locks stay shared with f.
 func Dup(f *os.File) (*FD, error) {
+	d := &FD{}
+	if err := d.Dup(f); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Dup is the function Dup into an FD that owns none.
+func (d *FD) Dup(f *os.File) error {
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return nil, err // a nil file
+		return err // a nil file
 	}
 	var n int
 	var dupErr error
@@ -38,12 +61,13 @@ func Dup(f *os.File) (*FD, error) {
 		n, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 3)
 	})
 	if err != nil {
-		return nil, os.ErrClosed // the one reason; the runtime's own error value is not exported
+		return os.ErrClosed // the one reason; the runtime's own error value is not exported
 	}
 	if dupErr != nil {
-		return nil, os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", dupErr)
+		return os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", dupErr)
 	}
-	return Own(n), nil
+	d.Own(n)
+	return nil
 }
 
 // Borrow calls use with the number, which stays open until use returns. On a
@@ -52,25 +76,31 @@ func Dup(f *os.File) (*FD, error) {
 func (d *FD) Borrow(use func(n int) error) error {
 	d.mu.RLock()
 	defer d.mu.RUnlock()
-	if d.n < 0 {
+	if d.held == 0 {
 		return os.ErrClosed
 	}
-	return use(d.n)
+	return use(d.held - 1)
 }
 
 // BorrowAll is Borrow for several descriptors at once; none of them may be
-// there twice.
-func BorrowAll(all []*FD, use func(numbers []int) error) error {
-	numbers := make([]int, 0, len(all))
+// there twice. The numbers are appended to room, which saves an allocation when
+// it has the capacity, and are valid during use only.
+func BorrowAll(all []*FD, room []int, use func(numbers []int) error) error {
+	locked := 0
+	defer func() {
+		for _, d := range all[:locked] {
+			d.mu.RUnlock()
+		}
+	}()
 	for _, d := range all {
 		d.mu.RLock()
-		defer d.mu.RUnlock()
-		if d.n < 0 {
+		locked++
+		if d.held == 0 {
 			return os.ErrClosed
 		}
-		numbers = append(numbers, d.n)
+		room = append(room, d.held-1)
 	}
-	return use(numbers)
+	return use(room)
 }
 
 // Close closes the descriptor. The second call, and a call after Release or
@@ -89,7 +119,7 @@ func (d *FD) Close() error {
 func (d *FD) Release() (n int, owned bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n, d.n = d.n, -1
+	n, d.held = d.held-1, 0
 	if n < 0 {
 		return -1, false
 	}

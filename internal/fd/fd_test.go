@@ -81,7 +81,7 @@ func TestCloseWaitsForBorrowers(t *testing.T) {
 		t.Fatal(err)
 	}
 	var closing sync.WaitGroup
-	_ = fd.BorrowAll([]*fd.FD{d}, func(numbers []int) error {
+	_ = fd.BorrowAll([]*fd.FD{d}, nil, func(numbers []int) error {
 		closing.Go(func() { _ = d.Close() })
 		for range 1000 {
 			if _, err := unix.FcntlInt(uintptr(numbers[0]), unix.F_GETFD, 0); err != nil {
@@ -91,7 +91,7 @@ func TestCloseWaitsForBorrowers(t *testing.T) {
 		return nil
 	})
 	closing.Wait()
-	if err := fd.BorrowAll([]*fd.FD{d}, func([]int) error { return nil }); !errors.Is(err, os.ErrClosed) {
+	if err := fd.BorrowAll([]*fd.FD{d}, nil, func([]int) error { return nil }); !errors.Is(err, os.ErrClosed) {
 		t.Errorf("lent after Close: %v", err)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"sync"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/reading"
 	"sallyport/pkg/sysvctl"
 )
@@ -192,7 +193,10 @@ func (s *Sender) put(q *sysvctl.Queue, f *reading.Frame) error {
 	if err != nil {
 		return err
 	}
-	return q.TrySend(sysvctl.Type(f.Band), s.buf[:n])
+	fault.Point("W9") // its first hit is the first send
+	err = q.TrySend(sysvctl.Type(f.Band), s.buf[:n])
+	fault.Point("W10") // in one lane: its bell is not rung, the other lanes are without it
+	return err
 }
 
 func (o *outLanes) fault(err error) error {

@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/launch/stage"
 )
 
@@ -145,6 +146,7 @@ func (p *Process) listening() int {
 // reap takes the wait status. Nobody else waits for this pid, so it cannot be
 // another's before.
 func (p *Process) reap() bool {
+	fault.Point("P14") // dead, and not reaped
 	var status unix.WaitStatus
 	pid, err := unix.Wait4(p.pid, &status, unix.WNOHANG, nil)
 	if err == unix.EINTR || (err == nil && pid == 0) {

@@ -37,17 +37,36 @@ func ScmAppendRights(dst []byte, fds []int) []byte {
 	return dst
 }
 
+// ScmAppendCredentials appends an SCM_CREDENTIALS control message.
+func ScmAppendCredentials(dst []byte, c unix.Ucred) []byte {
+	start := len(dst)
+	dst = append(dst, make([]byte, unix.CmsgSpace(unix.SizeofUcred))...)
+	head := dst[start:]
+	scmPutLen(head, unix.CmsgLen(unix.SizeofUcred))
+	word := scmWord()
+	binary.NativeEndian.PutUint32(head[word:], unix.SOL_SOCKET)
+	binary.NativeEndian.PutUint32(head[word+4:], unix.SCM_CREDENTIALS)
+	body := head[unix.CmsgLen(0):]
+	binary.NativeEndian.PutUint32(body, uint32(c.Pid))
+	binary.NativeEndian.PutUint32(body[4:], c.Uid)
+	binary.NativeEndian.PutUint32(body[8:], c.Gid)
+	return dst
+}
+
 // ScmControl is what came beside one record.
 type ScmControl struct {
 	Rights  []int       // every descriptor of every SCM_RIGHTS message, and the pidfd of an SCM_PIDFD message, in order
+	Pidfds  int         // how many of Rights came as SCM_PIDFD: the last ones, for the kernel writes that message last
 	Creds   *unix.Ucred // the sender's, nil when the kernel sent none
+	Denied  []error     // errnos where the kernel has put one in place of a descriptor
+	NoPidfd error       // the errno in place of the pidfd
 	Unknown int         // control messages of a type not known here
 }
 
 // ScmParse reads a row of control messages. When it meets bytes that are none
 // it returns ErrScmControl together with what it had found by then, so that
-// descriptors found before are not forgotten. Negative numbers, which newer
-// kernels put where a descriptor was denied, are left out.
+// descriptors found before are not forgotten. Negative numbers, which kernels put
+// where a descriptor could not be had, are no descriptors: Denied and NoPidfd.
 func ScmParse(control []byte) (ScmControl, error) {
 	var c ScmControl
 	for len(control) >= unix.CmsgLen(0) {
@@ -72,8 +91,16 @@ func (c *ScmControl) take(level, kind uint32, data []byte) {
 	switch {
 	case level == unix.SOL_SOCKET && (kind == unix.SCM_RIGHTS || kind == unix.SCM_PIDFD):
 		for ; len(data) >= 4; data = data[4:] {
-			if n := int32(binary.NativeEndian.Uint32(data)); n >= 0 {
+			switch n := int32(binary.NativeEndian.Uint32(data)); {
+			case n >= 0:
 				c.Rights = append(c.Rights, int(n))
+				if kind == unix.SCM_PIDFD {
+					c.Pidfds++
+				}
+			case kind == unix.SCM_PIDFD:
+				c.NoPidfd = unix.Errno(-int64(n))
+			default:
+				c.Denied = append(c.Denied, unix.Errno(-int64(n)))
 			}
 		}
 	case level == unix.SOL_SOCKET && kind == unix.SCM_CREDENTIALS && len(data) == unix.SizeofUcred:

@@ -40,6 +40,7 @@ func ReadRequired(r io.Reader) ([]Required, error) {
 
 func (q Required) covers(module string, n Name) bool {
 	top, _, _ := strings.Cut(n.Test, "/")
+	n.Package, _, _ = strings.Cut(n.Package, " [") // of every build
 	matched, _ := path.Match(q.Pattern, top)
 	return matched && n.Package == module+"/"+q.Package
 }

@@ -99,6 +99,27 @@ func Read(stream io.Reader, progress io.Writer) (*Sum, error) {
 	}
 }
 
+// Join adds the outcome of another run. The tests of one that was built in
+// another way are told apart by that: their packages get " [build]" appended.
+func (s *Sum) Join(other *Sum, build string) {
+	mark := func(n Name) Name {
+		if build != "" {
+			n.Package += " [" + build + "]"
+		}
+		return n
+	}
+	for _, n := range other.Passed {
+		s.Passed = append(s.Passed, mark(n))
+	}
+	for _, r := range other.Failed {
+		s.Failed = append(s.Failed, Result{mark(r.Name), r.Output})
+	}
+	for _, r := range other.Skipped {
+		s.Skipped = append(s.Skipped, Result{mark(r.Name), r.Output})
+	}
+	s.Stray = append(s.Stray, other.Stray...)
+}
+
 func (s *Sum) take(e event) {
 	name := Name{e.Package, e.Test}
 	switch e.Action {

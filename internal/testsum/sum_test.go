@@ -116,3 +116,26 @@ func TestNoTestsIsNoSuccess(t *testing.T) {
 		t.Errorf("ok %v, stray lines %q", sum.OK(), sum.Stray)
 	}
 }
+
+// TestJoinTellsBuildsApart: the same test of two builds is two tests, and the
+// list of required ones means both.
+func TestJoinTellsBuildsApart(t *testing.T) {
+	plain, tagged := run(t, "a/a_test.go", suite), run(t, "a/a_test.go", suite)
+	sum := new(testsum.Sum)
+	sum.Join(plain, "")
+	sum.Join(tagged, "fault")
+	if len(sum.Passed) != 4 || len(sum.Failed) != 2 || len(sum.Skipped) != 4 {
+		t.Fatalf("passed %v\nfailed %v\nskipped %v", sum.Passed, sum.Failed, sum.Skipped)
+	}
+	if got := sum.Failed[1].String(); got != "m/a [fault] TestGroup/bad" {
+		t.Errorf("failed: %s", got)
+	}
+	list, err := testsum.ReadRequired(strings.NewReader("a TestSkip\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum.Require("m", list)
+	if len(sum.Failed) != 4 || len(sum.Skipped) != 2 {
+		t.Errorf("failed %v\nskipped %v", sum.Failed, sum.Skipped)
+	}
+}

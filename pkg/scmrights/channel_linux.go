@@ -14,10 +14,17 @@ import (
 )
 
 // channel is one end of a SOCK_SEQPACKET pair: the only place of the package
-// that calls sendmsg and recvmsg. Waiting is done by the runtime's poller.
+// that calls sendmsg and recvmsg. Waiting is done by the runtime's poller. One
+// goroutine at a time may send, and one may receive; their calls are kept here,
+// and the functions that the poller calls back are made once.
 type channel struct {
 	file *os.File
 	raw  syscall.RawConn
+
+	out     sending
+	trySend func(n uintptr) (done bool)
+	in      receiving
+	tryRead func(n uintptr) (done bool)
 }
 
 // openChannel takes f. A file that the poller cannot wait for, which is what
@@ -42,7 +49,9 @@ func openChannel(f *os.File) (*channel, error) {
 		_ = f.Close()
 		return nil, err
 	}
-	return &channel{file: f, raw: raw}, nil
+	ch := &channel{file: f, raw: raw}
+	ch.trySend, ch.tryRead = ch.sendOnce, ch.receiveOnce
+	return ch, nil
 }
 
 // setOption sets an integer option at level SOL_SOCKET.
@@ -55,29 +64,25 @@ func (ch *channel) setOption(name string, option, value int) error {
 	return os.NewSyscallError("setsockopt("+name+")", optErr)
 }
 
+// sending is one send call.
+type sending struct {
+	clock         Clock
+	limit         time.Duration
+	data, control []byte
+	undo          func() // takes the deadline back; nil while none is set
+	err           error
+}
+
 // send sends one record. With a limit of 0 it waits for room as long as it
 // takes, with a negative one not at all; else ErrBlocked after limit.
 func (ch *channel) send(clock Clock, limit time.Duration, data, control []byte) error {
-	undo := func() {}
-	armed := false
-	var sendErr error
-	err := ch.raw.Write(func(n uintptr) bool {
-		for {
-			_, sendErr = sys.ScmSend(int(n), data, control, unix.MSG_NOSIGNAL)
-			if sendErr != unix.EINTR {
-				break
-			}
-		}
-		if sendErr != unix.EAGAIN || limit < 0 {
-			return true
-		}
-		if limit > 0 && !armed {
-			armed = true
-			undo = expireAfter(clock, limit, ch.file.SetWriteDeadline)
-		}
-		return false
-	})
-	undo()
+	ch.out = sending{clock: clock, limit: limit, data: data, control: control}
+	err := ch.raw.Write(ch.trySend)
+	sendErr, undo := ch.out.err, ch.out.undo
+	ch.out = sending{}
+	if undo != nil {
+		undo()
+	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded), err == nil && sendErr == unix.EAGAIN:
 		return ErrBlocked
@@ -85,6 +90,23 @@ func (ch *channel) send(clock Clock, limit time.Duration, data, control []byte) 
 		return rawError(err)
 	}
 	return os.NewSyscallError("sendmsg", sendErr)
+}
+
+func (ch *channel) sendOnce(n uintptr) bool {
+	o := &ch.out
+	for {
+		_, o.err = sys.ScmSend(int(n), o.data, o.control, unix.MSG_NOSIGNAL)
+		if o.err != unix.EINTR {
+			break
+		}
+	}
+	if o.err != unix.EAGAIN || o.limit < 0 {
+		return true
+	}
+	if o.limit > 0 && o.undo == nil {
+		o.undo = expireAfter(o.clock, o.limit, ch.file.SetWriteDeadline)
+	}
+	return false
 }
 
 // arrival is what one recvmsg brought. The receiver owns rights from then on.
@@ -97,40 +119,54 @@ type arrival struct {
 	malformed error
 }
 
+// receiving is one receive call.
+type receiving struct {
+	data, control        []byte
+	n, controlLen, flags int
+	resets               int
+	err                  error
+}
+
 // receive waits for one record. Every descriptor that came is owned before
 // anything else is looked at (W3, W4 at the worker).
 func (ch *channel) receive(buf, control []byte) (arrival, error) {
-	var n, controlLen, flags int
-	var recvErr error
-	resets := 0
-	err := ch.raw.Read(func(fd uintptr) bool {
-		for {
-			n, controlLen, flags, recvErr = sys.ScmReceive(int(fd), buf, control, unix.MSG_CMSG_CLOEXEC)
-			switch {
-			case recvErr == unix.EINTR:
-				continue
-			case recvErr == unix.ECONNRESET && resets < 2:
-				// unix(7) sockets of type SEQPACKET report, once, that the
-				// peer closed with input unread, before what it had sent:
-				// what it sent is still there.
-				resets++
-				continue
-			}
-			return recvErr != unix.EAGAIN
-		}
-	})
-	if err != nil {
+	ch.in = receiving{data: buf, control: control}
+	if err := ch.raw.Read(ch.tryRead); err != nil {
 		return arrival{}, rawError(err)
 	}
-	if recvErr != nil {
-		return arrival{}, os.NewSyscallError("recvmsg", recvErr)
+	in := &ch.in
+	if in.err != nil {
+		return arrival{}, os.NewSyscallError("recvmsg", in.err)
 	}
-	parsed, malformed := sys.ScmParse(control[:controlLen])
-	a := arrival{data: buf[:n], control: controlLen > 0, creds: parsed.Creds, flags: flags, malformed: malformed}
-	for _, number := range parsed.Rights {
-		a.rights = append(a.rights, fd.Own(number))
+	parsed, malformed := sys.ScmParse(control[:in.controlLen])
+	a := arrival{data: buf[:in.n], control: in.controlLen > 0, creds: parsed.Creds, flags: in.flags, malformed: malformed}
+	if len(parsed.Rights) != 0 {
+		owned := make([]fd.FD, len(parsed.Rights))
+		a.rights = make([]*fd.FD, len(owned))
+		for i, number := range parsed.Rights {
+			owned[i].Own(number)
+			a.rights[i] = &owned[i]
+		}
 	}
 	return a, nil
+}
+
+func (ch *channel) receiveOnce(n uintptr) bool {
+	in := &ch.in
+	for {
+		in.n, in.controlLen, in.flags, in.err = sys.ScmReceive(int(n), in.data, in.control, unix.MSG_CMSG_CLOEXEC)
+		switch {
+		case in.err == unix.EINTR:
+			continue
+		case in.err == unix.ECONNRESET && in.resets < 2:
+			// unix(7) sockets of type SEQPACKET report, once, that the
+			// peer closed with input unread, before what it had sent:
+			// what it sent is still there.
+			in.resets++
+			continue
+		}
+		return in.err != unix.EAGAIN
+	}
 }
 
 // rawError names the error of a RawConn of a file that can be polled: it fails

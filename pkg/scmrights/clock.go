@@ -52,15 +52,23 @@ func expireWith(ctx context.Context, set func(time.Time) error) (undo func()) {
 	}
 }
 
-// sleep waits for d on the clock, for wake, or for stop; it is false when stop ended it.
-func sleep(clock Clock, d time.Duration, wake, stop <-chan struct{}) bool {
+// What ended a sleep.
+const (
+	overslept = iota // the time was over
+	woken
+	stopped
+)
+
+// sleep waits for d on the clock, for wake, or for stop, and says for which.
+func sleep(clock Clock, d time.Duration, wake, stop <-chan struct{}) int {
 	over := make(chan struct{})
 	defer clock.AfterFunc(d, func() { close(over) })()
 	select {
 	case <-over:
+		return overslept
 	case <-wake:
+		return woken
 	case <-stop:
-		return false
+		return stopped
 	}
-	return true
 }

@@ -65,6 +65,29 @@ func (c *handClock) waitTimer(t *testing.T, n int) {
 	}
 }
 
+// waitFor returns when a timer of this length is running.
+func (c *handClock) waitFor(t *testing.T, d time.Duration) {
+	t.Helper()
+	for !c.running(d) {
+		select {
+		case <-c.set:
+		case <-limit(t).Done():
+			t.Fatalf("nobody set a timer of %v", d)
+		}
+	}
+}
+
+func (c *handClock) running(d time.Duration) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, timer := range c.timers {
+		if timer.d == d && !timer.done {
+			return true
+		}
+	}
+	return false
+}
+
 // advance moves the time and calls what is due.
 func (c *handClock) advance(d time.Duration) {
 	c.mu.Lock()

@@ -2,39 +2,12 @@ package scmrights_test
 
 import (
 	"bytes"
-	"encoding/hex"
 	"errors"
-	"os"
 	"strings"
 	"testing"
 
 	"sallyport/pkg/scmrights"
 )
-
-// vectors reads testdata/vectors.txt, which other languages test against too.
-func vectors(t testing.TB) map[string][]byte {
-	t.Helper()
-	text, err := os.ReadFile("testdata/vectors.txt")
-	if err != nil {
-		t.Fatal(err)
-	}
-	found := make(map[string][]byte)
-	for line := range strings.Lines(string(text)) {
-		name, digits, two := strings.Cut(strings.TrimSpace(line), " ")
-		if !two || name == "#" {
-			continue
-		}
-		b, err := hex.DecodeString(digits)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
-		}
-		found[name] = b
-	}
-	if len(found) != 16 {
-		t.Fatalf("%d vectors", len(found))
-	}
-	return found
-}
 
 func TestVectorsAreCanonical(t *testing.T) {
 	for name, b := range vectors(t) {

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/fd"
 )
 
 // Config says how a parent treats the worker at the other end. The zero value
@@ -18,13 +20,28 @@ type Config struct {
 	PID   int    // the worker's process: a record that another process sent is a fault; 0 accepts any
 	Proof int    // the least Proof.Level that an offer must come with
 
+	// PidFD is a pidfd of the worker's process, borrowed until Close. With it
+	// the parent can look at the worker's copies (pidfd_getfd(2), Linux 5.6,
+	// with the rights to trace the worker). ModeExclusive needs it.
+	PidFD *os.File
+	// Compare makes the parent look at one in so many grants of the other
+	// modes, at random; 1 is all, 0 none. It is for workers that keep what they
+	// are granted: one that closes a descriptor at once and gets its number
+	// again for another file is taken for a liar.
+	Compare int
+
 	SendTimeout    time.Duration // how long a send may wait for a worker that does not read; 0 is 1 s
 	ReceiptTimeout time.Duration // how long a worker may take to write a receipt; 0 is 5 s
 	Resends        int           // how often a lost descriptor is sent again to a living worker; 0 is 3, negative is never
 	Window         int           // how many offers may wait for their receipts at once; 0 is 32
+	CommitTimeout  time.Duration // how long the steps from receipt to COMMIT may take in ModeExclusive; 0 is 5 s
+	RevokeTimeout  time.Duration // how long a worker may take to release what is revoked; 0 is 2 s
+	Budget         *Budget       // shared with other Conns, bounds what is on its way; nil is no bound
 
 	// OnFault is called once, from a goroutine of the Conn, when the worker
-	// broke the protocol. It must neither block nor call Close.
+	// broke the protocol, lied about a descriptor (ErrForged), kept a revoked one
+	// (ErrKept), or could not be made the only holder (ErrShared): it is to be
+	// ended. OnFault must neither block nor call Close.
 	OnFault func(error)
 	Clock   Clock // nil is the system's
 }
@@ -32,6 +49,8 @@ type Config struct {
 const (
 	defaultSendTimeout    = time.Second
 	defaultReceiptTimeout = 5 * time.Second
+	defaultCommitTimeout  = 5 * time.Second
+	defaultRevokeTimeout  = 2 * time.Second
 	defaultResends        = 3
 	defaultWindow         = 32
 
@@ -49,6 +68,12 @@ func (c Config) withDefaults() Config {
 	}
 	if c.ReceiptTimeout <= 0 {
 		c.ReceiptTimeout = defaultReceiptTimeout
+	}
+	if c.CommitTimeout <= 0 {
+		c.CommitTimeout = defaultCommitTimeout
+	}
+	if c.RevokeTimeout <= 0 {
+		c.RevokeTimeout = defaultRevokeTimeout
 	}
 	if c.Resends == 0 {
 		c.Resends = defaultResends
@@ -79,13 +104,17 @@ type Conn struct {
 	peer   string
 	ch     *channel
 	ledger ledger
+	tokens drawer
 
 	ctx    context.Context // ended by Close: wakes everything that waits
 	cancel context.CancelFunc
 	wg     sync.WaitGroup // the reader, and one goroutine an offer
 
 	sending chan struct{} // holds one token while a record is being sent
-	out     []byte        // the record being sent
+	out     []byte        // the record being sent, and what it carries
+	lent    []*fd.FD
+	numbers []int
+	rights  []byte
 
 	hello chan struct{} // closed when HELLO is in
 	inbox chan Message
@@ -96,7 +125,8 @@ type Conn struct {
 	closed   bool  // nothing may be sent any more
 	end      error // why nothing more will be read; io.EOF, a fault, or ErrClosed
 	phase    phase
-	offered  Hello // what HELLO said
+	hi       Hello  // what HELLO said
+	bye      uint32 // the reason that BYE gave
 	epoch    uint32
 	sent     uint64 // seq of the last record sent
 	received uint64 // seq of the last record received
@@ -109,8 +139,9 @@ type Conn struct {
 	credits  chan struct{}
 	offers   int // waiting for receipts, and their slots
 	slots    int
-	grants   map[token]*Grant
-	strays   uint64 // RELEASED words about grants that are not known any more
+	offered  map[offerID]*offer
+	recalls  map[*recall]struct{}
+	late     uint64 // RELEASED words about grants that are not the worker's to release any more
 }
 
 // NewConn takes the parent's end of a channel and starts to read it.
@@ -135,7 +166,9 @@ func NewConn(parent *os.File, cfg Config) (*Conn, error) {
 		ended:   make(chan struct{}),
 		credit:  -1,
 		credits: make(chan struct{}),
-		grants:  make(map[token]*Grant),
+		numbers: make([]int, 0, MaxSlots+1),
+		offered: make(map[offerID]*offer),
+		recalls: make(map[*recall]struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	c.wg.Add(1)
@@ -158,7 +191,7 @@ func (c *Conn) Hello(ctx context.Context) (Hello, error) {
 		}
 	}
 	c.mu.Lock()
-	h := c.offered
+	h := c.hi
 	c.mu.Unlock()
 	if h.Low > frameVersion || h.High < frameVersion {
 		return h, &Error{Op: "hello", Peer: c.peer, Err: fmt.Errorf("%w: the worker speaks versions %d to %d, this side %d", ErrUnsupported, h.Low, h.High, frameVersion)}
@@ -220,6 +253,23 @@ func (c *Conn) Acked() uint64 {
 	return c.acked
 }
 
+// Late counts the worker's words about grants that it could not release: ended
+// ones, released ones, and tokens of no offer. They are ignored.
+func (c *Conn) Late() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.late
+}
+
+// Bye tells a worker that took its leave from one that died: said is true when
+// BYE was in, and reason is what it gave, 0 when it had none. It is meant for
+// after the end of the channel.
+func (c *Conn) Bye() (reason uint32, said bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.bye, c.phase == phaseBye
+}
+
 // Close says BYE if there is room, ends the channel, waits for the goroutines,
 // and closes every descriptor that is still held. Grants without a receipt are
 // lost, delivered ones are orphaned. The second call returns nil.
@@ -243,12 +293,7 @@ func (c *Conn) Close() error {
 	c.cancel()
 	err := c.ch.close()
 	c.wg.Wait()
-	c.mu.Lock()
-	for _, g := range c.grants {
-		g.step(StateOrphaned)
-	}
-	c.mu.Unlock()
-	if dropErr := c.ledger.dropAll(); err == nil {
+	if dropErr := c.ledger.dropAll(c.orphan()); err == nil {
 		err = dropErr
 	}
 	if err != nil {
@@ -257,9 +302,20 @@ func (c *Conn) Close() error {
 	return nil
 }
 
-// forget drops a grant from the table of those that the worker may speak of.
-func (c *Conn) forget(g *Grant) {
+// orphan ends what the worker had, and returns the offers, which are over.
+func (c *Conn) orphan() []*offer {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.grants, g.slot.token)
+	var all []*offer
+	for _, o := range c.offered {
+		for i := range o.all {
+			o.all[i].step(StateOrphaned)
+		}
+		all = append(all, o)
+	}
+	clear(c.offered)
+	for r := range c.recalls {
+		r.stop()
+	}
+	return all
 }

@@ -119,7 +119,7 @@ func (c *Conn) onHello(r *record) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.phase, c.offered = phaseHello, h
+	c.phase, c.hi = phaseHello, h
 	if h.Credit != 0 {
 		c.credit = int(min(h.Credit, MaxSlots*MaxSlots))
 	}
@@ -137,22 +137,6 @@ func (c *Conn) onCredit(r *record) error {
 	c.credit = int(min(n, MaxSlots*MaxSlots))
 	close(c.credits) // wakes what waits to be sent again
 	c.credits = make(chan struct{})
-	return nil
-}
-
-// onReleased notes what the worker says it has closed. Words about a grant that
-// is not known any more are late, not wrong; they are counted.
-func (c *Conn) onReleased(r *record) error {
-	if len(r.slots) == 0 || len(r.payload) != 0 {
-		return faultf("RELEASED with %d slots and %d bytes", len(r.slots), len(r.payload))
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for i := range r.slots {
-		if g := c.grants[r.slots[i].token]; g == nil || !g.step(StateReleased) {
-			c.strays++
-		}
-	}
 	return nil
 }
 
@@ -185,12 +169,13 @@ func (c *Conn) onPong(r *record) error {
 }
 
 func (c *Conn) onBye(r *record) error {
-	if _, err := decodeUint(r, byeSize); err != nil {
+	reason, err := decodeUint(r, byeSize)
+	if err != nil {
 		return err
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.phase = phaseBye
+	c.phase, c.bye = phaseBye, uint32(reason)
 	return nil
 }
 
@@ -214,17 +199,27 @@ func (c *Conn) finish(err error) {
 		c.mu.Unlock()
 		return
 	}
-	fault := errors.Is(err, ErrProtocol)
+	guilty := isFault(err)
 	if _, typed := err.(*Error); !typed && err != io.EOF && err != ErrClosed {
 		err = &Error{Op: "receive", Peer: c.peer, Seq: c.received + 1, Err: err}
 	}
 	c.end = err
 	close(c.ended)
 	c.mu.Unlock()
-	if fault {
+	if guilty {
 		c.ch.shutdown()
 		if c.cfg.OnFault != nil {
 			c.cfg.OnFault(err)
 		}
 	}
+}
+
+// isFault tells the ends after which the worker is to be ended from the others.
+func isFault(err error) bool {
+	for _, f := range []error{ErrProtocol, ErrForged, ErrShared, ErrKept} {
+		if errors.Is(err, f) {
+			return true
+		}
+	}
+	return false
 }

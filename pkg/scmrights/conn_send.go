@@ -2,6 +2,7 @@ package scmrights
 
 import (
 	"fmt"
+	"os"
 	"time"
 
 	"sallyport/internal/fd"
@@ -12,9 +13,9 @@ import (
 type outgoing struct {
 	op      string
 	kind    recordType
-	slots   []slot
+	grants  []*Grant // their slots; with a pipe also their copies
+	pipe    *fd.FD   // write end of the receipt pipe, borrowed for the call
 	payload []byte
-	rights  []*fd.FD      // borrowed for the call
 	limit   time.Duration // how long to wait for room; negative: not at all
 }
 
@@ -93,14 +94,16 @@ func (c *Conn) transmit(o outgoing) (seq uint64, err error) {
 	}
 	c.mu.Unlock()
 
-	c.out = appendRecord(c.out[:0], f, o.slots, o.payload)
-	err = fd.BorrowAll(o.rights, func(numbers []int) error {
-		var control []byte
-		if len(numbers) != 0 {
-			control = sys.ScmAppendRights(nil, numbers)
-		}
-		return c.ch.send(c.cfg.Clock, o.limit, c.out, control)
-	})
+	c.out = appendHead(c.out[:0], f, len(o.grants), len(o.payload))
+	for _, g := range o.grants {
+		c.out = g.slot.append(c.out)
+	}
+	c.out = append(c.out, o.payload...)
+	if o.pipe == nil {
+		err = c.ch.send(c.cfg.Clock, o.limit, c.out, nil)
+	} else {
+		err = c.sendRights(o)
+	}
 	if err != nil {
 		c.mu.Lock()
 		c.sent--
@@ -111,6 +114,24 @@ func (c *Conn) transmit(o outgoing) (seq uint64, err error) {
 		return 0, &Error{Op: o.op, Peer: c.peer, Seq: f.seq, Err: err}
 	}
 	return f.seq, nil
+}
+
+// sendRights sends the record in c.out with the copies of the grants and the
+// pipe, which stay open for the length of the call, whoever else closes them.
+func (c *Conn) sendRights(o outgoing) error {
+	c.lent = c.lent[:0]
+	for _, g := range o.grants {
+		c.lent = append(c.lent, &g.copy)
+	}
+	c.lent = append(c.lent, o.pipe)
+	err := fd.BorrowAll(c.lent, c.numbers[:0], func(numbers []int) error {
+		c.rights = sys.ScmAppendRights(c.rights[:0], numbers)
+		return c.ch.send(c.cfg.Clock, o.limit, c.out, c.rights)
+	})
+	if err == os.ErrClosed {
+		return ErrClosed // Conn.Close was quicker
+	}
+	return err
 }
 
 // takeTurn waits for the record that is being sent now.

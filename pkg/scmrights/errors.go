@@ -16,12 +16,22 @@ var (
 	ErrExpired = errors.New("no receipt in time")
 	// ErrBlocked: the peer does not read its channel; nothing was sent.
 	ErrBlocked = errors.New("the peer does not read its channel")
-	// ErrBusy: more offers, or more slots, than the worker has room for now; nothing was sent.
+	// ErrBusy: more offers, or more slots, than the worker, or the Budget, has room for now; nothing was sent.
 	ErrBusy = errors.New("no room at the worker")
 	// ErrUnproved: the offer came without the proof that Config.Proof asks for; nothing was sent.
 	ErrUnproved = errors.New("the worker's confinement is not proved")
 	// ErrUnsupported: a mode or version that this package does not speak.
 	ErrUnsupported = errors.New("not supported")
+	// ErrAccess: the descriptor allows more, or less, than the item says; nothing was sent.
+	ErrAccess = errors.New("the descriptor's access is not the item's")
+	// ErrForged: the worker's descriptor is not the one that was granted, or it has kept one
+	// that it says it closed. The channel has ended; end the worker.
+	ErrForged = errors.New("not the descriptor that was granted")
+	// ErrShared: a descriptor offered in ModeExclusive has another holder in this process. The
+	// channel has ended; end the worker, which has a copy that it was told to close.
+	ErrShared = errors.New("this process holds another copy")
+	// ErrKept: the worker did not release what was revoked in time. The channel has ended; end the worker.
+	ErrKept = errors.New("revoked, and not released in time")
 	// ErrClosed: this end of the channel was closed.
 	ErrClosed = errors.New("channel closed")
 )

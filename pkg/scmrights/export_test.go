@@ -16,5 +16,5 @@ func RecodeReceipt(b []byte, epoch uint32, seq uint64, slots int) ([]byte, error
 	if err != nil || verdicts == nil {
 		return nil, err
 	}
-	return encodeReceipt(epoch, seq, verdicts), nil
+	return appendReceipt(nil, epoch, seq, verdicts), nil
 }

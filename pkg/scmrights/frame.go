@@ -67,18 +67,24 @@ type record struct {
 
 // appendRecord appends the bytes of a record to dst.
 func appendRecord(dst []byte, f frame, slots []slot, payload []byte) []byte {
-	le := binary.LittleEndian
-	dst = le.AppendUint32(dst, frameMagic)
-	dst = append(dst, frameVersion, byte(f.kind))
-	dst = le.AppendUint16(dst, uint16(len(slots)))
-	dst = le.AppendUint32(dst, f.epoch)
-	dst = le.AppendUint32(dst, uint32(len(payload)))
-	dst = le.AppendUint64(dst, f.seq)
-	dst = le.AppendUint64(dst, f.ack)
+	dst = appendHead(dst, f, len(slots), len(payload))
 	for i := range slots {
 		dst = slots[i].append(dst)
 	}
 	return append(dst, payload...)
+}
+
+// appendHead appends the frame of a record with so many slots and so many bytes
+// of payload, which are to follow.
+func appendHead(dst []byte, f frame, slots, payload int) []byte {
+	le := binary.LittleEndian
+	dst = le.AppendUint32(dst, frameMagic)
+	dst = append(dst, frameVersion, byte(f.kind))
+	dst = le.AppendUint16(dst, uint16(slots))
+	dst = le.AppendUint32(dst, f.epoch)
+	dst = le.AppendUint32(dst, uint32(payload))
+	dst = le.AppendUint64(dst, f.seq)
+	return le.AppendUint64(dst, f.ack)
 }
 
 // decodeRecord reads one whole record. Lengths are compared with what came
@@ -108,8 +114,12 @@ func decodeRecord(b []byte) (record, error) {
 		return r, faultf("%s of %d bytes whose frame announces %d", r.kind, len(b), want)
 	}
 	rest := b[frameSize:]
+	if count > 0 {
+		r.slots = make([]slot, 0, count)
+	}
+	text := string(rest[:count*slotSize]) // one copy that all the names are parts of
 	for i := range count {
-		s, err := decodeSlot(rest[:slotSize])
+		s, err := decodeSlot(rest[:slotSize], text[i*slotSize:])
 		if err != nil {
 			return r, faultf("%s slot %d: %v", r.kind, i, err)
 		}

@@ -6,18 +6,23 @@ import (
 	"os"
 	"slices"
 	"time"
+
+	"sallyport/internal/fd"
 )
 
-// Grant is one offered descriptor. It ends in exactly one of delivered, refused,
-// lost, expired and aborted; delivered ones go on to released or orphaned.
+// Grant is one offered descriptor. It ends in exactly one of delivered (in
+// ModeExclusive: committed), refused, lost, expired and aborted; those that the
+// worker has go on to released, revoked or orphaned.
 type Grant struct {
 	conn  *Conn
 	offer *offer
 	slot  slot
-	done  chan struct{} // closed when the receipt's question is answered
+	copy  fd.FD // the ledger's; owns none when it was closed or reclaimed
 
 	// All of the following is guarded by conn.mu.
 	state    State
+	ended    bool // the question that Wait asks is answered
+	parted   bool // closed by the caller: words about it are late
 	err      error
 	seq      uint64 // the last record that carried it
 	attempts int
@@ -25,6 +30,8 @@ type Grant struct {
 	latency  time.Duration
 	status   Status
 	number   int32
+	identity Identity
+	recall   *recall // set from REVOKE on
 }
 
 // Name is the name it was offered under.
@@ -73,36 +80,49 @@ func (g *Grant) WorkerFD() int32 {
 	return g.number
 }
 
-// Wait blocks until the descriptor is delivered (nil) or known not to be: an
-// *Error that wraps ErrRefused, ErrLost or ErrExpired. After ErrExpired the
-// worker may have it all the same; end the worker.
+// Identity is what comparing the worker's copy with the ledger's has shown.
+func (g *Grant) Identity() Identity {
+	g.conn.mu.Lock()
+	defer g.conn.mu.Unlock()
+	return g.identity
+}
+
+// Wait blocks until the descriptor is delivered, in ModeExclusive committed
+// (nil), or known not to be: an *Error that wraps ErrRefused, ErrLost,
+// ErrExpired, ErrForged or ErrShared. After ErrExpired the worker may have it
+// all the same; end the worker.
 func (g *Grant) Wait(ctx context.Context) error {
-	select {
-	case <-g.done:
-	default:
+	for {
+		g.conn.mu.Lock()
+		ended, err, turn := g.ended, g.err, g.offer.turn
+		g.conn.mu.Unlock()
+		if ended {
+			return err
+		}
 		select {
-		case <-g.done:
+		case <-turn:
 		case <-ctx.Done():
 			return &Error{Op: "receipt of " + g.slot.name, Peer: g.conn.peer, Err: ctx.Err()}
 		}
 	}
-	g.conn.mu.Lock()
-	defer g.conn.mu.Unlock()
-	return g.err
 }
 
 // Reclaim gives the ledger's copy back to the caller, so that it can be offered
 // to a successor: of a grant that was refused, lost or expired, or that is
-// shared. Of one still on its way, or moved and delivered, there is none.
+// shared or lent. Of one still on its way, moved and delivered, or exclusive
+// and committed, there is none.
 func (g *Grant) Reclaim() (*os.File, error) {
-	select {
-	case <-g.done:
-	default:
+	if !g.answered() {
 		return nil, &Error{Op: "reclaim of " + g.slot.name, Peer: g.conn.peer, Err: fmt.Errorf("its receipt is not in: it is %s", g.State())}
 	}
 	f := g.conn.ledger.reclaim(g)
 	if f == nil {
 		return nil, &Error{Op: "reclaim of " + g.slot.name, Peer: g.conn.peer, Err: fmt.Errorf("no copy is held: it is %s", g.State())}
+	}
+	g.conn.mu.Lock()
+	defer g.conn.mu.Unlock()
+	if !g.atWorker() {
+		g.part()
 	}
 	return f, nil
 }
@@ -111,13 +131,38 @@ func (g *Grant) Reclaim() (*os.File, error) {
 // it back. The worker's is not touched. Closing twice is nothing; Conn.Close
 // closes what is left.
 func (g *Grant) Close() error {
-	select {
-	case <-g.done:
-	default:
+	if !g.answered() {
 		return &Error{Op: "close of " + g.slot.name, Peer: g.conn.peer, Err: fmt.Errorf("its receipt is not in: it is %s", g.State())}
 	}
-	g.conn.forget(g)
-	return g.conn.ledger.drop(g)
+	err := g.conn.ledger.drop(g)
+	g.conn.mu.Lock()
+	defer g.conn.mu.Unlock()
+	g.part()
+	return err
+}
+
+// part strikes the grant off those that the worker may speak of, and with the
+// last one the offer; conn.mu is held.
+func (g *Grant) part() {
+	if g.parted {
+		return
+	}
+	g.parted = true
+	g.offer.parted++
+	if g.offer.parted == len(g.offer.all) {
+		delete(g.conn.offered, g.offer.id)
+	}
+}
+
+// atWorker says that the worker may have it to use; conn.mu is held.
+func (g *Grant) atWorker() bool {
+	return g.state == StateCommitted || g.state == StateDelivered && !g.offer.exclusive
+}
+
+func (g *Grant) answered() bool {
+	g.conn.mu.Lock()
+	defer g.conn.mu.Unlock()
+	return g.ended
 }
 
 // step moves the grant on; conn.mu is held. It is false, and nothing happens,
@@ -130,14 +175,15 @@ func (g *Grant) step(to State) bool {
 	return true
 }
 
-// finish answers the question that Wait asks; conn.mu is held.
+// finish answers the question that Wait asks; conn.mu is held. Whoever calls it
+// calls offer.announce when it has finished all that it can.
 func (g *Grant) finish(to State, err error) {
-	if !g.step(to) {
+	if g.ended || !g.step(to) {
 		return
 	}
+	g.ended = true
 	g.offer.free(1)
 	if err != nil {
 		g.err = &Error{Op: "receipt of " + g.slot.name, Peer: g.conn.peer, Seq: g.seq, Err: err}
 	}
-	close(g.done)
 }

@@ -73,16 +73,25 @@ func (k Kind) neverWaits() bool {
 	return false
 }
 
+// opensByChoice says that a descriptor of kind k is open for reading, writing
+// or both as whoever opened it wanted.
+func (k Kind) opensByChoice() bool {
+	switch k.fileType() {
+	case unix.S_IFREG, unix.S_IFDIR, unix.S_IFCHR, unix.S_IFIFO:
+		return true
+	}
+	return false
+}
+
 // Mode says who has the descriptor after the hand-over.
 type Mode uint8
 
-// The modes of the wire. Conn.Offer takes ModeShare and ModeMove; the other two
-// have their numbers and are refused with ErrUnsupported.
+// The modes of the wire.
 const (
 	ModeShare     Mode = iota // both: the parent keeps its copy
 	ModeMove                  // the worker: the parent closes its copy when the receipt is in
 	ModeExclusive             // the worker, proved to be the only holder before the plugin sees it
-	ModeLend                  // the worker, until it is revoked
+	ModeLend                  // the worker, until Conn.Revoke: the parent keeps its copy, the worker's library closes its own
 )
 
 var modeNames = map[Mode]string{ModeShare: "share", ModeMove: "move", ModeExclusive: "exclusive", ModeLend: "lend"}

@@ -1,6 +1,7 @@
 package scmrights
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -20,54 +21,56 @@ type Balance struct {
 	Pipes     uint64 // read ends of receipt pipes that are open now
 }
 
-// ledger owns a copy of every descriptor that was offered, from before it is
-// sent until it is accounted for. Because it never keeps a number that somebody
-// else can close, what is sent is what was offered.
+// ledger counts the copies that the grants own: one of every descriptor that
+// was offered, from before it is sent until it is accounted for. Because nobody
+// else can close such a copy, what is sent is what was offered.
 type ledger struct {
 	mu      sync.Mutex
-	copies  map[*Grant]*fd.FD
 	balance Balance
 }
 
-// hold dups f and fills in what the slot says about it.
+// hold dups f for g and fills in what the slot says about it.
 func (l *ledger) hold(g *Grant, f *os.File) error {
-	d, err := fd.Dup(f)
-	if err != nil {
+	if err := g.copy.Dup(f); err != nil {
 		return err
 	}
-	if err := d.Borrow(g.slot.describe); err != nil {
-		_ = d.Close()
+	if err := g.describe(); err != nil {
+		_ = g.copy.Close()
 		return err
 	}
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.copies == nil {
-		l.copies = make(map[*Grant]*fd.FD)
-	}
-	l.copies[g] = d
-	l.balance.Taken++
-	l.balance.Open++
 	return nil
 }
 
-// describe fills in the identity of descriptor n and refuses one that is not
-// what the item says, so that a mix-up ends here and not in a worker.
-func (s *slot) describe(n int) error {
-	ident, err := identify(n)
-	if err != nil {
+// held books copies that were made.
+func (l *ledger) held(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.balance.Taken += uint64(n)
+	l.balance.Open += uint64(n)
+}
+
+// describe fills in the identity of the grant's copy and refuses one that is
+// not what the item says, so that a mix-up ends here and not in a worker.
+func (g *Grant) describe() error {
+	n, owned := g.copy.Release() // nobody else knows the grant yet; saves lending it
+	if !owned {
+		return os.ErrClosed
+	}
+	defer g.copy.Own(n)
+	s := &g.slot
+	var err error
+	if s.ident, err = identify(n); err != nil {
 		return os.NewSyscallError("fstat", err)
 	}
-	if !s.kind.fits(ident.mode) {
-		return fmt.Errorf("%s: st_mode %#o is not of kind %s", s.name, ident.mode, s.kind)
+	if !s.kind.fits(s.ident.mode) {
+		return fmt.Errorf("st_mode %#o is not of kind %s", s.ident.mode, s.kind)
 	}
 	flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFL, 0)
 	if err != nil {
 		return os.NewSyscallError("fcntl(F_GETFL)", err)
 	}
-	opened := flags & unix.O_ACCMODE
-	if s.access != AccessRead && opened == unix.O_RDONLY && s.kind.fileType() == unix.S_IFREG ||
-		s.access != AccessWrite && opened == unix.O_WRONLY {
-		return fmt.Errorf("%s: access %s of a descriptor with flags %#x", s.name, s.access, flags)
+	if err := s.checkAccess(flags); err != nil {
+		return err
 	}
 	if s.kind.neverWaits() && flags&unix.O_NONBLOCK != 0 {
 		// os.Open sets the flag on sysfs attributes, because epoll takes
@@ -77,71 +80,89 @@ func (s *slot) describe(n int) error {
 			return os.NewSyscallError("fcntl(F_SETFL)", err)
 		}
 	}
-	s.ident = ident
 	return nil
 }
 
-// lookup returns the copies of the grants in their order; it is false when one
-// is not held any more.
-func (l *ledger) lookup(grants []*Grant) ([]*fd.FD, bool) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	copies := make([]*fd.FD, len(grants))
-	for i, g := range grants {
-		if copies[i] = l.copies[g]; copies[i] == nil {
-			return nil, false
-		}
+// checkAccess refuses a descriptor that allows less than the item says, and,
+// where whoever opened it had the choice, one that allows more: a worker that is
+// to read a memfd must not be able to write it. Sockets, eventfds and the like
+// are always open for both.
+func (s *slot) checkAccess(flags int) error {
+	opened := flags & unix.O_ACCMODE
+	switch {
+	case s.access != AccessRead && opened == unix.O_RDONLY && s.kind.fileType() == unix.S_IFREG,
+		s.access != AccessWrite && opened == unix.O_WRONLY:
+		return fmt.Errorf("%w: access %s of a descriptor with flags %#x", ErrAccess, s.access, flags)
+	case s.access != AccessBoth && opened == unix.O_RDWR && s.kind.opensByChoice():
+		return fmt.Errorf("%w: access %s of one that is open for both; open it for that alone", ErrAccess, s.access)
 	}
-	return copies, true
+	return nil
 }
 
 // drop closes the copy of g, if there still is one.
 func (l *ledger) drop(g *Grant) error {
-	l.mu.Lock()
-	d := l.copies[g]
-	if d == nil {
-		l.mu.Unlock()
+	n, owned := g.copy.Release()
+	if !owned {
 		return nil
 	}
-	delete(l.copies, g)
-	l.balance.Open--
-	l.balance.Closed++
-	l.mu.Unlock()
+	l.struck(1)
 	if fault.On("leak-fd") {
 		return nil
 	}
-	return d.Close()
+	return os.NewSyscallError("close", unix.Close(n))
+}
+
+// struck books copies as closed.
+func (l *ledger) struck(n int) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.balance.Open -= uint64(n)
+	l.balance.Closed += uint64(n)
+}
+
+// dropMany is drop of several at once. Errors of close are not seen, and a
+// worker has a copy of each.
+func (l *ledger) dropMany(grants []*Grant) {
+	if len(grants) == 1 {
+		_ = l.drop(grants[0])
+		return
+	}
+	var room [MaxSlots]int
+	numbers := room[:0]
+	for _, g := range grants {
+		if n, owned := g.copy.Release(); owned {
+			numbers = append(numbers, n)
+		}
+	}
+	l.struck(len(numbers))
+	if fault.On("leak-fd") {
+		return
+	}
+	fd.CloseNumbers(numbers)
 }
 
 // reclaim gives the copy of g to the caller, nil when there is none.
 func (l *ledger) reclaim(g *Grant) *os.File {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	d := l.copies[g]
-	if d == nil {
+	f := g.copy.File(g.slot.name)
+	if f == nil {
 		return nil
 	}
-	delete(l.copies, g)
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	l.balance.Open--
 	l.balance.Reclaimed++
-	return d.File(g.slot.name)
+	return f
 }
 
-// dropAll closes every copy; it returns the first error.
-func (l *ledger) dropAll() error {
-	l.mu.Lock()
-	var all []*Grant
-	for g := range l.copies {
-		all = append(all, g)
-	}
-	l.mu.Unlock()
-	var first error
-	for _, g := range all {
-		if err := l.drop(g); err != nil && first == nil {
-			first = err
+// dropAll closes every copy that the offers still have.
+func (l *ledger) dropAll(offers []*offer) error {
+	var errs []error
+	for _, o := range offers {
+		for i := range o.all {
+			errs = append(errs, l.drop(&o.all[i]))
 		}
 	}
-	return first
+	return errors.Join(errs...)
 }
 
 func (l *ledger) pipe(change int) {

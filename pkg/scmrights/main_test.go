@@ -24,6 +24,7 @@ var roles = map[string]func() error{
 	"taker": taker,
 	"full":  full,
 	"short": short,
+	"raw":   rawChild,
 }
 
 func TestMain(m *testing.M) {

@@ -59,8 +59,12 @@ func TestOffersThatAreNotSent(t *testing.T) {
 		{"not a directory", trusted, good(func(i *scmrights.Item) { i.Kind = scmrights.KindDirectory }), nil, "not of kind directory"},
 		{"not writable", trusted, good(func(i *scmrights.Item) { i.Access = scmrights.AccessWrite }), nil, "access write"},
 		{"not readable", trusted, good(func(i *scmrights.Item) { i.Kind, i.File = scmrights.KindPipe, w }), nil, "access read"},
-		{"exclusive", trusted, good(func(i *scmrights.Item) { i.Mode = scmrights.ModeExclusive }), scmrights.ErrUnsupported, "mode exclusive: not supported, use share or move"},
-		{"lend", trusted, good(func(i *scmrights.Item) { i.Mode = scmrights.ModeLend }), scmrights.ErrUnsupported, "mode lend: not supported"},
+		{"surplus access", trusted, good(func(i *scmrights.Item) { i.File, i.Kind = memfd(t, ""), scmrights.KindMemfd }), scmrights.ErrAccess, "access read of one that is open for both"},
+		{"surplus reading", trusted, good(func(i *scmrights.Item) {
+			i.File, i.Kind, i.Access = memfd(t, ""), scmrights.KindMemfd, scmrights.AccessWrite
+		}), scmrights.ErrAccess, "access write of one"},
+		{"exclusive unseen", trusted, good(func(i *scmrights.Item) { i.Mode = scmrights.ModeExclusive }), scmrights.ErrUnsupported, "mode exclusive: not supported without Config.PidFD"},
+		{"exclusive and not", trusted, append(good(same), good(func(i *scmrights.Item) { i.Name, i.Mode = "b", scmrights.ModeExclusive })...), nil, "exclusive as a whole"},
 		{"mode 9", trusted, good(func(i *scmrights.Item) { i.Mode = 9 }), scmrights.ErrUnsupported, "mode 9"},
 	}
 	for _, row := range rows {

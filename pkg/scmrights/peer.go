@@ -21,20 +21,25 @@ import (
 // few that the program opens itself.
 const reserve = 16
 
-// Peer is the worker's end of a channel. Receive is for one goroutine; Send and
-// Acked are for any.
+// Peer is the worker's end of a channel. Receive is for one goroutine; the other
+// methods are for any.
 type Peer struct {
-	ch      *channel
-	epoch   uint32
-	buf     []byte
-	control []byte
-	known   tokenRing
-	acked   atomic.Uint64
-	taken   atomic.Uint64 // seq of the last record received, which is the ack of ours
+	ch    *channel
+	epoch uint32
+	acked atomic.Uint64
+	taken atomic.Uint64 // seq of the last record received, which is the ack of ours
+	bye   atomic.Uint64 // twice the reason of BYE plus one, 0 before it came
 
-	mu   sync.Mutex // held while a record is sent
-	sent uint64
-	out  []byte
+	buf, control, receipt []byte // Receive's own
+	verdicts              []verdict
+
+	mu      sync.Mutex // of what was granted
+	known   tokenRing
+	waiting []waiting
+
+	sending sync.Mutex    // held while a record is sent
+	sent    atomic.Uint64 // changed with sending held only
+	out     []byte
 }
 
 // Attach takes the worker's end of a channel, says HELLO and waits for WELCOME.
@@ -104,6 +109,13 @@ func (p *Peer) Epoch() uint32 { return p.epoch }
 // Acked is the highest number of a record of ours that the parent has acted on.
 func (p *Peer) Acked() uint64 { return p.acked.Load() }
 
+// Bye tells a parent that took its leave from one that died: said is true when
+// BYE was in, and reason is what it gave. It is meant for after io.EOF.
+func (p *Peer) Bye() (reason uint32, said bool) {
+	b := p.bye.Load()
+	return uint32(b >> 1), b != 0
+}
+
 // Send sends a message of at most MaxWorkerBody bytes and returns the number of
 // its record, to be compared with Acked. It waits as long as the parent does
 // not read.
@@ -127,12 +139,13 @@ func (p *Peer) Credit(free uint32) error {
 }
 
 // Close says BYE if there is room, and closes the channel. Descriptors that
-// were received stay open.
+// were received stay open, but for exclusive ones that wait for their COMMIT.
 func (p *Peer) Close() error {
-	p.mu.Lock()
-	p.out = appendRecord(p.out[:0], frame{kind: typeBye, epoch: p.epoch, seq: p.sent + 1, ack: p.taken.Load()}, nil, encodeUint32(0))
+	p.sending.Lock()
+	p.out = appendRecord(p.out[:0], frame{kind: typeBye, epoch: p.epoch, seq: p.sent.Load() + 1, ack: p.taken.Load()}, nil, encodeUint32(0))
 	_ = p.ch.send(systemClock{}, -1, p.out, nil)
-	p.mu.Unlock()
+	p.sending.Unlock()
+	p.dropWaiting()
 	if err := p.ch.close(); err != nil && !errors.Is(err, os.ErrClosed) {
 		return &Error{Op: "close", Err: err}
 	}
@@ -140,15 +153,16 @@ func (p *Peer) Close() error {
 }
 
 func (p *Peer) transmit(t recordType, slots []slot, payload []byte) (uint64, error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	f := frame{kind: t, epoch: p.epoch, seq: p.sent + 1, ack: p.taken.Load()}
+	p.sending.Lock()
+	defer p.sending.Unlock()
+	// Counted first: the parent may acknowledge it before sendmsg is back.
+	f := frame{kind: t, epoch: p.epoch, seq: p.sent.Add(1), ack: p.taken.Load()}
 	p.out = appendRecord(p.out[:0], f, slots, payload)
 	if err := p.ch.send(systemClock{}, 0, p.out, nil); err != nil {
+		p.sent.Store(f.seq - 1)
 		return 0, err
 	}
-	p.sent++
-	return p.sent, nil
+	return f.seq, nil
 }
 
 // Event is what one record of the parent brought. One of Grants, Message and
@@ -156,7 +170,7 @@ func (p *Peer) transmit(t recordType, slots []slot, payload []byte) (uint64, err
 type Event struct {
 	Grants  []Granted
 	Message *Message
-	Revoked []string // names of grants that are to be closed now
+	Revoked []string // names of grants that are to be closed now, and then told by Released; what was lent is closed already
 	Acked   uint64   // as Peer.Acked
 }
 
@@ -191,7 +205,7 @@ func (p *Peer) Receive(ctx context.Context) (Event, error) {
 		switch {
 		case err == nil:
 		case err == io.EOF:
-			return Event{}, io.EOF
+			return Event{}, p.ended()
 		case errors.Is(err, os.ErrDeadlineExceeded) && ctx.Err() != nil:
 			return Event{}, &Error{Op: "receive", Err: ctx.Err()}
 		default:

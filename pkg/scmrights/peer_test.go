@@ -99,7 +99,7 @@ func TestWorkerRefuses(t *testing.T) {
 		slotOf(t, a, 1, 1, 0, "good"),
 		slotOf(t, a, 2, 3, 0, "a file as directory"),
 		slotOf(t, a, 3, 1, 0, "another file"),
-		slotOf(t, a, 4, 1, 2, "exclusive"),
+		slotOf(t, a, 4, 1, 9, "of a mode that is not known"),
 	}, a, a, b, a)
 	got := receiveGrants(t, peer)
 	if len(got) != 1 || got[0].Name != "good" {
@@ -177,7 +177,7 @@ func TestFaultsOfTheParent(t *testing.T) {
 		{"number", frame(16, 7, 3, 0, make([]byte, 4)), nil, "MESSAGE has number 3, expected was 2"},
 		{"epoch", frame(16, 8, 2, 0, make([]byte, 4)), nil, "MESSAGE of epoch 8 in epoch 7"},
 		{"WELCOME twice", frame(2, 7, 2, 0, make([]byte, 8)), nil, "WELCOME is not for parents to send now"},
-		{"COMMIT", frame(4, 7, 2, 0, make([]byte, 8)), nil, "COMMIT is not for parents to send now"},
+		{"COMMIT", frame(4, 7, 2, 0, make([]byte, 8)), nil, "COMMIT of record 0, of which nothing waits"},
 		{"message with descriptors", frame(16, 7, 2, 0, make([]byte, 4)), []int{n, n}, "MESSAGE with 2 descriptors"},
 		{"offer of nothing", frame(3, 7, 2, 0, nil), []int{n}, "OFFER with 0 slots and 0 bytes"},
 		{"offer without pipe", func() []byte {

@@ -114,7 +114,7 @@ func TestReceiverWithoutNumbers(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			clock.waitTimer(t, 2) // the receipt's deadline, then the wait before the next attempt
+			clock.waitFor(t, 20*time.Millisecond) // before the next attempt
 			if b := conn.Ledger(); b.Open != 3 {
 				t.Errorf("a lost descriptor was closed: %+v", b)
 			}

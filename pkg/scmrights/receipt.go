@@ -41,9 +41,8 @@ type verdict struct {
 	number int32 // the descriptor's number in the worker, -1 when it has none or did not say
 }
 
-func encodeReceipt(epoch uint32, seq uint64, verdicts []verdict) []byte {
+func appendReceipt(b []byte, epoch uint32, seq uint64, verdicts []verdict) []byte {
 	le := binary.LittleEndian
-	b := make([]byte, 0, receiptHead+receiptSlot*len(verdicts))
 	b = le.AppendUint32(b, receiptMagic)
 	b = append(b, receiptVersion, outcomeOf(verdicts))
 	b = le.AppendUint16(b, uint16(len(verdicts)))

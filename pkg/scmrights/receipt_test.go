@@ -179,15 +179,14 @@ func TestResendAtMostN(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	clock.waitTimer(t, 1) // the receipt's deadline
 	for attempt := range 2 {
 		w.offer().Close()
-		clock.waitTimer(t, 1) // the wait before the next attempt
-		if d := clock.last(); d != 20*time.Millisecond<<attempt {
-			t.Errorf("the wait after attempt %d is %v", attempt, d)
+		clock.waitFor(t, 20*time.Millisecond<<attempt)
+		clock.advance(20*time.Millisecond<<attempt - 1)
+		if n := grants[0].Attempts(); n != attempt+1 {
+			t.Errorf("%d attempts before the wait is over, want %d", n, attempt+1)
 		}
-		clock.advance(20 * time.Millisecond << attempt)
-		clock.waitTimer(t, 1) // the next receipt's deadline
+		clock.advance(1)
 	}
 	w.offer().Close()
 	if err := grants[0].Wait(limit(t)); !errors.Is(err, scmrights.ErrLost) {
@@ -220,7 +219,7 @@ func TestNoSlotWaitsForCredit(t *testing.T) {
 	if err := grants[0].Wait(limit(t)); err != nil {
 		t.Fatal(err)
 	}
-	clock.waitTimer(t, 2) // the receipt's deadline, the wait before the next attempt
+	clock.advance(time.Second) // it is not time that it waits for
 	w.send(frame(8, 7, 2, 2, []byte{9, 0, 0, 0}))
 	b, rights := w.receive()
 	if len(rights) != 2 || b[6] != 1 {
@@ -247,7 +246,7 @@ func TestKeptReceiptPipe(t *testing.T) {
 	}
 	pipe := w.offer()
 	defer pipe.Close()
-	clock.waitTimer(t, 1)
+	clock.waitFor(t, 5*time.Second)
 	clock.advance(5*time.Second - 1)
 	if s := grants[0].State(); s != scmrights.StateSent {
 		t.Fatalf("%s before the deadline", s)

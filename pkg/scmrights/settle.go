@@ -28,19 +28,31 @@ func (o *offer) run(b batch) {
 			fault.Point("P7")
 			return
 		}
-		if attempt >= c.cfg.Resends || !c.alive() || !sleep(c.cfg.Clock, resendDelay<<min(attempt, 8), credits, c.ended) {
-			c.abandon(again, why)
+		if attempt >= c.cfg.Resends || !c.alive() || !o.pause(attempt, why, credits) {
+			o.abandon(again, why)
 			return
 		}
 		if err := accept(o.proof, c.cfg.Proof); err != nil {
-			c.abandon(again, fmt.Errorf("%w, and not sent again: %w", ErrLost, err))
+			o.abandon(again, fmt.Errorf("%w, and not sent again: %w", ErrLost, err))
 			return
 		}
 		if b, err = o.send(again); err != nil {
-			c.abandon(again, fmt.Errorf("%w, and not sent again: %w", ErrLost, err))
+			o.abandon(again, fmt.Errorf("%w, and not sent again: %w", ErrLost, err))
 			return
 		}
 	}
+}
+
+// pause waits before grants are sent again; it is false when they need not be. A
+// worker that refused them for want of numbers says by CREDIT when it has some,
+// and has as long for it as for a receipt. Of one whose recvmsg was cut nothing
+// can be expected: it is tried again after a moment.
+func (o *offer) pause(attempt int, why error, credits <-chan struct{}) bool {
+	c := o.conn
+	if errors.Is(why, ErrRefused) {
+		return sleep(c.cfg.Clock, c.cfg.ReceiptTimeout, credits, c.ended) == woken
+	}
+	return sleep(c.cfg.Clock, resendDelay<<min(attempt, 8), credits, c.ended) != stopped
 }
 
 // settle ends the grants of which the receipt decides, and returns those that
@@ -54,11 +66,11 @@ func (o *offer) settle(b batch, verdicts []verdict, err error) (again []*Grant, 
 	c := o.conn
 	switch {
 	case errors.Is(err, ErrExpired):
-		c.endAll(b.grants, StateExpired, ErrExpired)
-		_, _ = c.transmit(outgoing{op: "abort", kind: typeAbort, payload: encodeUint64(b.seq), limit: -1})
+		o.endAll(b.grants, StateExpired, ErrExpired)
+		c.abort(b.seq)
 		return nil, nil
 	case err != nil:
-		c.endAll(b.grants, StateLost, fmt.Errorf("%w: %w", ErrLost, err))
+		o.endAll(b.grants, StateLost, fmt.Errorf("%w: %w", ErrLost, err))
 		if errors.Is(err, ErrProtocol) {
 			c.finish(&Error{Op: "receipt", Peer: c.peer, Seq: b.seq, Err: err})
 		}
@@ -66,57 +78,119 @@ func (o *offer) settle(b batch, verdicts []verdict, err error) (again []*Grant, 
 	case verdicts == nil:
 		return b.grants, fmt.Errorf("%w: the receipt pipe ended without a receipt", ErrLost)
 	}
-	now := c.cfg.Clock.Now()
-	for i, v := range verdicts {
-		g := b.grants[i]
-		switch v.status {
-		case StatusTaken:
-			c.deliver(g, v, now)
-		case StatusNoSlot:
-			again = append(again, g)
-			c.note(g, v)
-		default:
-			c.note(g, v)
-			c.endAll([]*Grant{g}, StateRefused, fmt.Errorf("%w: %s", ErrRefused, v.status))
-		}
+	taken, again := o.read(b, verdicts)
+	switch {
+	case len(taken) == 0:
+	case o.exclusive:
+		o.commit(b, taken)
+	default:
+		o.deliver(b, taken)
 	}
 	return again, fmt.Errorf("%w: %s", ErrRefused, StatusNoSlot)
 }
 
-// deliver ends a grant well. In ModeMove our copy is closed now and not before:
-// the receipt is the first moment at which the worker is known to have one.
-func (c *Conn) deliver(g *Grant, v verdict, now time.Time) {
-	if g.slot.mode == ModeMove {
-		_ = c.ledger.drop(g)
+// read notes what the receipt says of each slot and ends what was refused.
+func (o *offer) read(b batch, verdicts []verdict) (taken, again []*Grant) {
+	c := o.conn
+	now := c.cfg.Clock.Now()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	ended := false
+	for i, v := range verdicts {
+		g := b.grants[i]
+		g.status = v.status
+		switch v.status {
+		case StatusTaken:
+			g.number, g.latency = v.number, now.Sub(g.sentAt)
+			if taken == nil {
+				taken = make([]*Grant, 0, len(verdicts)-i)
+			}
+			taken = append(taken, g)
+		case StatusNoSlot:
+			again = append(again, g)
+		default:
+			g.finish(StateRefused, fmt.Errorf("%w: %s", ErrRefused, v.status))
+			ended = true
+		}
+	}
+	if ended {
+		o.announce()
+	}
+	return taken, again
+}
+
+// deliver ends grants well. In ModeMove our copies are closed now and not
+// before: the receipt is the first moment at which the worker is known to have
+// them. Some are looked at in the worker first, if Config.Compare says so.
+func (o *offer) deliver(b batch, taken []*Grant) {
+	c := o.conn
+	if c.cfg.PidFD != nil && c.cfg.Compare > 0 {
+		if forged := o.sample(taken); forged != nil {
+			o.endAll(b.grants, StateLost, fmt.Errorf("%w: %w", ErrLost, forged))
+			c.finish(&Error{Op: "receipt", Peer: c.peer, Seq: b.seq, Err: forged})
+			return
+		}
+	}
+	var room [MaxSlots]*Grant
+	moved := room[:0]
+	for _, g := range taken {
+		if g.slot.mode == ModeMove {
+			moved = append(moved, g)
+		}
+	}
+	if len(moved) != 0 {
+		c.ledger.dropMany(moved)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	g.status, g.number = v.status, v.number
-	g.latency = now.Sub(g.sentAt)
-	g.finish(StateDelivered, nil)
+	for _, g := range taken {
+		g.finish(StateDelivered, nil)
+	}
+	o.announce()
 }
 
-func (c *Conn) note(g *Grant, v verdict) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	g.status = v.status
+// sample compares some of the grants (identity level 2). Gone is no fault: the
+// worker may have closed it by now.
+func (o *offer) sample(taken []*Grant) error {
+	c := o.conn
+	for _, g := range taken {
+		if g.number < 0 || !c.tokens.oneIn(c.cfg.Compare) {
+			continue
+		}
+		found, _ := c.compare(g, g.number)
+		c.mu.Lock()
+		g.identity = found
+		c.mu.Unlock()
+		if found == IdentityOther {
+			return fmt.Errorf("%w: descriptor %d of the worker is not %s", ErrForged, g.number, g.slot.name)
+		}
+	}
+	return nil
 }
 
-func (c *Conn) endAll(grants []*Grant, to State, why error) {
+func (o *offer) endAll(grants []*Grant, to State, why error) {
+	c := o.conn
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, g := range grants {
 		g.finish(to, why)
 	}
+	o.announce()
 }
 
 // abandon ends grants that could have been sent again and are not.
-func (c *Conn) abandon(grants []*Grant, why error) {
+func (o *offer) abandon(grants []*Grant, why error) {
 	to := StateLost
 	if errors.Is(why, ErrRefused) {
 		to = StateRefused
 	}
-	c.endAll(grants, to, why)
+	o.endAll(grants, to, why)
+}
+
+// abort tells the worker to close what the OFFER with this number brought. A
+// worker that does not read is not waited for: it is to be ended.
+func (c *Conn) abort(seq uint64) {
+	_, _ = c.transmit(outgoing{op: "abort", kind: typeAbort, payload: encodeUint64(seq), limit: -1})
 }
 
 // alive says whether there is somebody to send to.

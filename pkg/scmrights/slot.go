@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
@@ -55,6 +56,8 @@ func (a identity) same(b identity) bool {
 	return a.mode&unix.S_IFMT == b.mode&unix.S_IFMT && a.dev == b.dev && a.ino == b.ino && a.rdev == b.rdev
 }
 
+var zeros [MaxName]byte
+
 func (s *slot) append(dst []byte) []byte {
 	le := binary.LittleEndian
 	dst = append(dst, s.token[:]...)
@@ -64,12 +67,12 @@ func (s *slot) append(dst []byte) []byte {
 	dst = le.AppendUint64(dst, s.ident.ino)
 	dst = le.AppendUint64(dst, s.ident.rdev)
 	dst = append(dst, byte(len(s.name)))
-	var name [MaxName]byte
-	copy(name[:], s.name)
-	return append(dst, name[:]...)
+	dst = append(dst, s.name...)
+	return append(dst, zeros[len(s.name):]...)
 }
 
-func decodeSlot(b []byte) (slot, error) {
+// decodeSlot reads one slot record; text has the same bytes.
+func decodeSlot(b []byte, text string) (slot, error) {
 	var s slot
 	le := binary.LittleEndian
 	copy(s.token[:], b)
@@ -81,10 +84,10 @@ func decodeSlot(b []byte) (slot, error) {
 		return s, errors.New("reserved byte set")
 	case length > MaxName:
 		return s, fmt.Errorf("name of %d bytes", length)
-	case len(bytes.Trim(b[49+length:slotSize], "\x00")) != 0:
+	case !bytes.Equal(b[49+length:slotSize], zeros[:slotSize-49-length]):
 		return s, errors.New("bytes behind the name")
 	}
-	s.name = string(b[49 : 49+length])
+	s.name = text[49 : 49+length]
 	if err := checkName(s.name); err != nil {
 		return s, err
 	}
@@ -97,7 +100,7 @@ func checkName(name string) error {
 	switch {
 	case len(name) > MaxName:
 		return fmt.Errorf("name of %d bytes, the limit is %d", len(name), MaxName)
-	case !utf8.ValidString(name) || bytes.IndexByte([]byte(name), 0) >= 0:
+	case !utf8.ValidString(name) || strings.IndexByte(name, 0) >= 0:
 		return errors.New("name is not UTF-8 without zero bytes")
 	}
 	return nil

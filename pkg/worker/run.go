@@ -13,6 +13,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/pkg/scmrights"
 )
@@ -43,6 +44,7 @@ func runProcess(plugin func(context.Context, *Worker) error) error {
 	if err := harden(); err != nil {
 		return err
 	}
+	fault.Point("W1") // started, the channel is not touched
 	f, err := scmrights.Inherited()
 	if err != nil {
 		return err

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/pkg/sysvctl"
 )
@@ -51,10 +52,12 @@ func (w *Worker) ready() error {
 	if unknown != nil {
 		w.Logf("settings not known to this worker, and ignored: %s", strings.Join(unknown, ", "))
 	}
+	fault.Point("W7") // has all it needs, and has not said so
 	seq, err := w.peer.Send(lane.MsgReady, nil)
 	if err != nil {
 		return fail("ready", "", err)
 	}
+	fault.Point("W8") // READY is out, the lanes may not be open
 	// The supervisor opens the lanes by IPC_SET and only then acknowledges; a
 	// message sent before that would be refused by the kernel.
 	if err := w.await(w.ctx, func() bool { return w.peer.Acked() >= seq }); err != nil {

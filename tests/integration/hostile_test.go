@@ -95,6 +95,18 @@ func TestHostileWorkerIsEndedAndNamed(t *testing.T) {
 	}
 }
 
+// TestLostDeviceIsGrantedAgain: LOST makes the supervisor open the device anew
+// and grant it to the same process.
+func TestLostDeviceIsGrantedAgain(t *testing.T) {
+	events := startHostile(t, "lost")
+	regained := func() bool {
+		return slices.ContainsFunc(events.of("reading"), func(e event) bool { return e.Sensor == "fridge" && e.Value == 4242 })
+	}
+	if !eventually(10*time.Second, regained) {
+		t.Errorf("it never read its device again; ended: %+v", by("hostile", events.of("exited")))
+	}
+}
+
 // by keeps the events about one worker.
 func by(worker string, events []event) []event {
 	return slices.DeleteFunc(events, func(e event) bool { return e.Worker != worker })

@@ -1,10 +1,12 @@
-// Command testsum runs a command that writes `go test -json` events and gives
-// one summary of them; the last line is "N passed, N failed, N skipped".
+// Command testsum runs commands that write `go test -json` events, one after
+// the other, and gives one summary of them; the last line is "N passed, N
+// failed, N skipped".
 //
-//	testsum [-required FILE] -- go test -json ./...
+//	testsum [-required FILE] -- go test -json ./... -- go test -json -tags fault ./pkg/scmrights
 //
-// It exits 1 when a test failed, when none passed, when the command failed, or
-// when a test on the required list was skipped.
+// It exits 1 when a test failed, when none passed, when a command failed, or
+// when a test on the required list was skipped. Tests of a command with -tags
+// are counted under the name of their package with the tags.
 package main
 
 import (
@@ -13,6 +15,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 
 	"sallyport/internal/testsum"
 )
@@ -21,10 +24,14 @@ func main() {
 	required := flag.String("required", "", "`file` with the tests that must not be skipped")
 	module := flag.String("module", "sallyport", "module `path` in front of the list's packages")
 	flag.Parse()
-	sum, err := run(flag.Args())
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "testsum:", err)
-		os.Exit(1)
+	sum := new(testsum.Sum)
+	for _, command := range split(flag.Args()) {
+		one, err := run(command)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, "testsum:", err)
+			os.Exit(1)
+		}
+		sum.Join(one, tags(command))
 	}
 	if *required != "" {
 		if err := require(sum, *module, *required); err != nil {
@@ -36,6 +43,28 @@ func main() {
 	if !sum.OK() {
 		os.Exit(1)
 	}
+}
+
+// split gives the commands between the words "--".
+func split(args []string) [][]string {
+	commands := [][]string{nil}
+	for _, word := range args {
+		if word == "--" {
+			commands = append(commands, nil)
+			continue
+		}
+		last := &commands[len(commands)-1]
+		*last = append(*last, word)
+	}
+	return commands
+}
+
+// tags is the argument of a command's -tags, "" without one.
+func tags(command []string) string {
+	if i := slices.Index(command, "-tags"); i >= 0 && i+1 < len(command) {
+		return command[i+1]
+	}
+	return ""
 }
 
 func run(args []string) (*testsum.Sum, error) {

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -57,6 +58,21 @@ var tricks = map[string]func(*worker.Worker) error{
 	"rubbish":    func(*worker.Worker) error { return say([]byte("this is no frame at all, not even nearly"), nil) },
 	"huge":       func(*worker.Worker) error { return say(make([]byte, 4096), nil) },
 	"descriptor": func(*worker.Worker) error { return say([]byte{1}, unix.UnixRights(0)) },
+	// Not hostile: it says that its device is gone, and with the new grant of it
+	// sends a value that the device never has.
+	"lost": func(w *worker.Worker) error {
+		if err := w.Lost("fridge"); err != nil {
+			return err
+		}
+		fridge, err := w.Attr("fridge")
+		if err != nil {
+			return err
+		}
+		for _, err = fridge.Read(); errors.Is(err, worker.ErrLost); _, err = fridge.Read() {
+			time.Sleep(time.Millisecond)
+		}
+		return errors.Join(err, w.Reading("fridge", 4242))
+	},
 	"silence": func(*worker.Worker) error {
 		return unix.Kill(unix.Getpid(), unix.SIGSTOP)
 	},

@@ -1,0 +1,190 @@
+package scmrights
+
+import (
+	"errors"
+	"io"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/fault"
+	"sallyport/internal/fd"
+)
+
+// onOffer is the receiving half of a hand-over. All descriptors are owned by
+// now (W4). They are compared with their slots, those that do not fit are
+// closed, the receipt is written, its pipe is closed, and only then the caller
+// sees the rest: in ModeExclusive not before COMMIT. When nobody reads the
+// receipt any more the parent does not count on this worker having them, and
+// they are closed.
+func (p *Peer) onOffer(r *record, rights []*fd.FD) ([]Granted, error) {
+	fault.Point("W4")
+	if len(r.slots) == 0 || len(r.payload) != 0 {
+		_ = fd.CloseAll(rights)
+		return nil, faultf("OFFER with %d slots and %d bytes", len(r.slots), len(r.payload))
+	}
+	if len(rights) == 0 {
+		return nil, nil // all were dropped by the kernel, the receipt pipe with them
+	}
+	if len(rights) != len(r.slots)+1 {
+		_ = fd.CloseAll(rights)
+		return nil, faultf("OFFER with %d slots and %d descriptors", len(r.slots), len(rights))
+	}
+	pipe, rights := rights[len(rights)-1], rights[:len(rights)-1]
+	p.verdicts = p.verdicts[:0]
+	fresh := 0
+	for i, d := range rights {
+		v, known := p.inspect(&r.slots[i], d)
+		if known || v.status != StatusTaken {
+			_ = d.Close()
+			rights[i] = nil
+		} else {
+			fresh++
+		}
+		p.verdicts = append(p.verdicts, v)
+	}
+	fault.Point("W5")
+	p.receipt = appendReceipt(p.receipt[:0], p.epoch, r.seq, p.verdicts)
+	err := writeReceipt(pipe, p.receipt)
+	_ = pipe.Close()
+	fault.Point("W6")
+	if err != nil {
+		for _, d := range rights {
+			if d != nil {
+				_ = d.Close()
+			}
+		}
+		if errors.Is(err, unix.EPIPE) {
+			return nil, nil
+		}
+		return nil, err
+	}
+	return p.keep(r, rights, fresh), nil
+}
+
+// keep remembers what was taken and returns what the caller may have now.
+func (p *Peer) keep(r *record, rights []*fd.FD, fresh int) []Granted {
+	grants := make([]Granted, 0, fresh)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, d := range rights {
+		if d == nil {
+			continue
+		}
+		s := &r.slots[i]
+		if p.known.find(s.token) != nil { // the same token twice in one record
+			_ = d.Close()
+			continue
+		}
+		m := p.known.add(remembered{token: s.token, name: s.name, seq: r.seq, number: p.verdicts[i].number, ident: s.ident})
+		if s.mode == ModeExclusive {
+			p.waiting = append(p.waiting, waiting{seq: r.seq, slot: *s, fd: d, known: m})
+			continue
+		}
+		grants = append(grants, s.granted(d))
+		if s.mode == ModeLend {
+			m.file = grants[len(grants)-1].File
+		}
+	}
+	return grants
+}
+
+func (s *slot) granted(d *fd.FD) Granted {
+	return Granted{Name: s.name, Kind: s.kind, Mode: s.mode, Access: s.access, File: d.File(s.name)}
+}
+
+// inspect compares a descriptor with its slot (identity level 1). A token that
+// was taken before gets the same answer again.
+func (p *Peer) inspect(s *slot, d *fd.FD) (v verdict, known bool) {
+	p.mu.Lock()
+	m := p.known.find(s.token)
+	p.mu.Unlock()
+	if m != nil {
+		return verdict{status: StatusTaken, number: m.number}, true
+	}
+	v = verdict{status: StatusMissing, number: -1}
+	_ = d.Borrow(func(n int) error {
+		ident, err := identify(n)
+		switch {
+		case err != nil:
+		case s.mode > ModeLend:
+			v.status = StatusNotWanted // needs steps that this end does not know
+		case !s.kind.fits(ident.mode):
+			v.status = StatusWrongKind
+		case !s.ident.same(ident):
+			v.status = StatusWrongIdentity
+		default:
+			v = verdict{status: StatusTaken, number: int32(n)}
+		}
+		return nil
+	})
+	return v, false
+}
+
+// onCommit shows the caller what the OFFER with this number brought.
+func (p *Peer) onCommit(r *record) ([]Granted, error) {
+	seq, err := decodeUint(r, seqSize)
+	if err != nil {
+		return nil, err
+	}
+	var grants []Granted
+	for _, w := range p.takeWaiting(func(w waiting) bool { return w.seq == seq }) {
+		grants = append(grants, w.slot.granted(w.fd))
+	}
+	if grants == nil {
+		return nil, faultf("COMMIT of record %d, of which nothing waits", seq)
+	}
+	return grants, nil
+}
+
+// onAbort closes what the OFFER with this number brought and nobody has seen
+// yet, and returns the names of what the caller has to close.
+func (p *Peer) onAbort(r *record) ([]string, error) {
+	seq, err := decodeUint(r, seqSize)
+	if err != nil {
+		return nil, err
+	}
+	unseen := p.takeWaiting(func(w waiting) bool { return w.seq == seq })
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, w := range unseen {
+		_ = w.fd.Close()
+		p.known.forget(w.known)
+	}
+	var names []string
+	for _, m := range p.known.where(func(m *remembered) bool { return m.seq == seq }) {
+		m.closeLent()
+		p.known.forget(m)
+		names = append(names, m.name)
+	}
+	return names, nil
+}
+
+// takeWaiting takes out those that fit.
+func (p *Peer) takeWaiting(fits func(waiting) bool) (taken []waiting) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	rest := p.waiting[:0]
+	for _, w := range p.waiting {
+		if fits(w) {
+			taken = append(taken, w)
+		} else {
+			rest = append(rest, w)
+		}
+	}
+	clear(p.waiting[len(rest):])
+	p.waiting = rest
+	return taken
+}
+
+// dropWaiting closes what waits for a COMMIT that cannot come any more.
+func (p *Peer) dropWaiting() {
+	for _, w := range p.takeWaiting(func(waiting) bool { return true }) {
+		_ = w.fd.Close()
+	}
+}
+
+// ended is the end of the channel: io.EOF after BYE and after the parent's death.
+func (p *Peer) ended() error {
+	p.dropWaiting()
+	return io.EOF
+}

@@ -1,0 +1,94 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/fault"
+	"sallyport/pkg/scmrights"
+	"sallyport/tests/kill/wire"
+)
+
+// take is one life of a worker: it attaches, takes what is offered, says so
+// when all is there, and at the end of the channel closes everything.
+func take(o wire.Order) (answer wire.Answer) {
+	answer.Say = wire.SayOver
+	note := func(err error) {
+		if err != nil {
+			answer.Trouble += err.Error() + "; "
+		}
+	}
+	own, err := fetch(o.PID, o.Channel)
+	if err != nil {
+		note(err)
+		return answer
+	}
+	if err := unix.SetNonblock(own[0], true); err != nil {
+		note(os.NewSyscallError("fcntl(F_SETFL)", err))
+		note(unix.Close(own[0]))
+		return answer
+	}
+	say(wire.Answer{Say: wire.SayTaken})
+	peer, err := scmrights.Attach(os.NewFile(uintptr(own[0]), "channel"))
+	if err != nil {
+		if !gone(err) {
+			note(err)
+		}
+		return answer
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), stuckAfter)
+	defer cancel()
+	var files []*os.File
+	for {
+		if fault.On("deaf") {
+			time.Sleep(stuckAfter) // on purpose: it reads nothing
+		}
+		e, err := peer.Receive(ctx)
+		if err != nil {
+			if !gone(err) {
+				note(err)
+			}
+			break
+		}
+		for _, g := range e.Grants {
+			files = append(files, g.File)
+			answer.Got = append(answer.Got, look(g))
+		}
+		if len(e.Grants) != 0 && len(answer.Got) == o.Want {
+			say(wire.Answer{Say: wire.SayGot, Got: answer.Got})
+		}
+	}
+	for _, f := range files {
+		if fault.On("forget") {
+			continue // on purpose: it stays open
+		}
+		note(f.Close())
+	}
+	note(peer.Close())
+	return answer
+}
+
+// gone says that the parent is: the end of the channel in its three forms.
+func gone(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
+}
+
+func look(g scmrights.Granted) wire.Got {
+	got := wire.Got{Name: g.Name, Number: -1}
+	raw, err := g.File.SyscallConn()
+	if err != nil {
+		return got
+	}
+	_ = raw.Control(func(n uintptr) {
+		var st unix.Stat_t
+		if unix.Fstat(int(n), &st) == nil {
+			got.Number, got.Dev, got.Ino = int(n), uint64(st.Dev), st.Ino
+		}
+	})
+	return got
+}
