@@ -58,6 +58,11 @@ kill-scmrights: ## kill -9 at failpoints of the hand-over (N=2000 SEED= RESUME=1
 	@N=$(or $(N),2000) SEED=$(SEED) RESUME=$(RESUME) OFFERS=2 RESULTS=$(CURDIR)/docs/results/kill-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^(TestEveryPairOfPoints|TestRandomKills)$$' ./tests/kill
 
+.PHONY: diff-sysvctl
+diff-sysvctl: ## random queue programs, kernel against model (N=100000 SEED= RESUME=1)
+	@N=$(or $(N),100000) SEED=$(SEED) RESUME=$(RESUME) RESULTS=$(CURDIR)/docs/results/diff-sysvctl.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestProgramsAgainstModel$$' ./tests/differential
+
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
 	@tools/container.sh prepare
@@ -75,11 +80,6 @@ race: setup ## run the in-process tests under the race detector
 	@GORACE=atexit_sleep_ms=0 $(GO) run ./internal/testsum/cmd -- \
 		$(GO) test -json -race -shuffle=on -count=1 -vet=off -timeout=300s \
 		$$($(GO) list ./... | grep -Ev '$(NOT_RACE)')
-
-# N programs from number SEED on; without SEED the time is taken, and told.
-.PHONY: diff-sysvctl
-diff-sysvctl: setup ## random queue programs, kernel against model (N=100000 SEED=1)
-	@N=$(or $(N),100000) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -v -run=ProgramsAgainstModel ./tests/differential
 
 .PHONY: bench
 bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")

@@ -57,7 +57,7 @@ func (s *Sender) Alert(sensor uint32, band string, value float64, unit, text str
 		if sendErr != nil {
 			err = errors.Join(err, o.fault(sendErr))
 		}
-		o.bell.ring()
+		o.bell.Ring()
 	}
 	return err
 }
@@ -176,7 +176,7 @@ func (s *Sender) resend(o *outLanes, now int64) {
 		rang = true
 	}
 	if rang {
-		o.bell.ring()
+		o.bell.Ring()
 	}
 }
 

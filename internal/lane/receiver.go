@@ -2,7 +2,6 @@ package lane
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"sync"
@@ -42,7 +41,8 @@ type Item struct {
 // Receiver takes frames from all lanes of one worker. Receive must be called by
 // one goroutine at a time; Counts by any.
 type Receiver struct {
-	cfg ReceiverConfig
+	cfg  ReceiverConfig
+	bell *sysvctl.Doorbell // nil without one
 
 	mu              sync.Mutex
 	urgent, routine rota
@@ -60,12 +60,14 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	if cfg.Now == nil {
 		cfg.Now = SystemClock
 	}
+	var bell *sysvctl.Doorbell
 	if cfg.Bell != nil {
-		if err := cfg.Bell.SetReadDeadline(time.Time{}); err != nil {
-			return nil, fmt.Errorf("bell %s of worker %d: %w: open it with O_NONBLOCK", cfg.Bell.Name(), cfg.Worker, err)
+		var err error
+		if bell, err = sysvctl.OpenDoorbell(cfg.Bell); err != nil {
+			return nil, fmt.Errorf("worker %d: %w", cfg.Worker, err)
 		}
 	}
-	r := &Receiver{cfg: cfg, buf: make([]byte, reading.AlertSize), windows: windows{round: cfg.RoutineEvery}}
+	r := &Receiver{bell: bell, cfg: cfg, buf: make([]byte, reading.AlertSize), windows: windows{round: cfg.RoutineEvery}}
 	for _, in := range cfg.Ins {
 		if q := attach(in.Urgent); q != nil {
 			r.urgent.lanes = append(r.urgent.lanes, &inLane{from: in.From, queue: q, ack: attach(in.Ack), urgent: true})
@@ -185,23 +187,10 @@ func (r *Receiver) wait(ctx context.Context) {
 	until = r.windows.earliest(until)
 	r.mu.Unlock()
 	pause := max(time.Duration(until-now), time.Millisecond)
-	if r.cfg.Bell == nil {
-		idle(ctx, pause)
+	if r.bell != nil {
+		r.bell.Wait(ctx, pause)
 		return
 	}
-	if err := r.cfg.Bell.SetReadDeadline(time.Now().Add(pause)); err != nil {
-		idle(ctx, pause)
-		return
-	}
-	stop := context.AfterFunc(ctx, func() { _ = r.cfg.Bell.SetReadDeadline(time.Unix(1, 0)) })
-	defer stop()
-	var rings [256]byte
-	if _, err := r.cfg.Bell.Read(rings[:]); err != nil && !errors.Is(err, os.ErrDeadlineExceeded) {
-		idle(ctx, pause) // no writer is left, or the file was closed
-	}
-}
-
-func idle(ctx context.Context, pause time.Duration) {
 	t := time.NewTimer(pause)
 	defer t.Stop()
 	select {

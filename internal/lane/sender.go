@@ -52,7 +52,7 @@ type Sender struct {
 type outLanes struct {
 	Out
 	urgent, routine, ack *sysvctl.Queue // nil where there is none
-	bell                 *ringer
+	bell                 *sysvctl.Ringer
 	block                bool
 	alerts               outbox
 	seq                  uint64 // last one used on the routine lane
@@ -75,7 +75,7 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 				return nil, fmt.Errorf("queue %q to worker %d: bell %q was not granted", out.Queue, out.To, out.Bell)
 			}
 			var err error
-			if o.bell, err = newRinger(f); err != nil {
+			if o.bell, err = sysvctl.OpenRinger(f); err != nil {
 				return nil, err
 			}
 		}
@@ -124,7 +124,7 @@ func (s *Sender) Reading(sensor uint32, band string, value float64, unit string)
 		default:
 			o.sent++
 		}
-		o.bell.ring()
+		o.bell.Ring()
 	}
 	s.mu.Unlock()
 	for _, b := range waiting {
@@ -154,7 +154,7 @@ func (s *Sender) wait(b blocked) error {
 		return b.o.fault(err)
 	}
 	b.o.sent++
-	b.o.bell.ring()
+	b.o.bell.Ring()
 	return nil
 }
 

@@ -1,4 +1,4 @@
-//go:build linux && (amd64 || arm64)
+//go:build linux && (amd64 || arm64 || riscv64 || loong64 || s390x || ppc64 || ppc64le)
 
 package sys
 

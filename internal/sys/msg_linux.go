@@ -62,7 +62,7 @@ type MsgInfo struct {
 
 // MsgGet is msgget(2).
 func MsgGet(key int32, flags int) (id int32, err error) {
-	r, _, e := unix.RawSyscall(unix.SYS_MSGGET, uintptr(key), uintptr(flags), 0)
+	r, e := msgget(uintptr(key), uintptr(flags))
 	return int32(r), msgErr(e)
 }
 
@@ -95,12 +95,7 @@ func msgSendLarge(id int32, mtype int64, text []byte, flags int) error {
 }
 
 func msgSend(id int32, b unsafe.Pointer, n, flags int) error {
-	if flags&MsgNoWait != 0 {
-		_, _, e := unix.RawSyscall6(unix.SYS_MSGSND, uintptr(id), uintptr(b), uintptr(n), uintptr(flags), 0, 0)
-		return msgErr(e)
-	}
-	_, _, e := unix.Syscall6(unix.SYS_MSGSND, uintptr(id), uintptr(b), uintptr(n), uintptr(flags), 0, 0)
-	return msgErr(e)
+	return msgErr(msgsnd(uintptr(id), b, uintptr(n), uintptr(flags)))
 }
 
 // MsgReceive is msgrcv(2) of one message of at most len(buf) bytes. The rules
@@ -128,13 +123,7 @@ func msgReceiveLarge(id int32, buf []byte, mtype int64, flags int) (n int, got i
 }
 
 func msgReceive(id int32, b unsafe.Pointer, n int, mtype int64, flags int) (int, error) {
-	var r uintptr
-	var e unix.Errno
-	if flags&MsgNoWait != 0 {
-		r, _, e = unix.RawSyscall6(unix.SYS_MSGRCV, uintptr(id), uintptr(b), uintptr(n), uintptr(mtype), uintptr(flags), 0)
-	} else {
-		r, _, e = unix.Syscall6(unix.SYS_MSGRCV, uintptr(id), uintptr(b), uintptr(n), uintptr(mtype), uintptr(flags), 0)
-	}
+	r, e := msgrcv(uintptr(id), b, uintptr(n), uintptr(mtype), uintptr(flags))
 	if e != 0 {
 		return 0, e
 	}
@@ -145,7 +134,7 @@ func msgReceive(id int32, b unsafe.Pointer, n int, mtype int64, flags int) (int,
 // take an index, and a whole id as well: the kernel looks at its index bits.
 func MsgStat(id int32, cmd int) (MsgStatus, error) {
 	var k msqid64
-	r, _, e := unix.RawSyscall(unix.SYS_MSGCTL, uintptr(id), uintptr(cmd|msgIPC64), uintptr(unsafe.Pointer(&k)))
+	r, e := msgctl(uintptr(id), uintptr(cmd), unsafe.Pointer(&k))
 	if e != 0 {
 		return MsgStatus{}, e
 	}
@@ -157,20 +146,20 @@ func MsgStat(id int32, cmd int) (MsgStatus, error) {
 // MsgSet is msgctl(2) with IPC_SET of the four fields that it looks at.
 func MsgSet(id int32, uid, gid, mode uint32, qbytes uint64) error {
 	k := newMsqid64(uid, gid, mode, qbytes)
-	_, _, e := unix.RawSyscall(unix.SYS_MSGCTL, uintptr(id), uintptr(MsgChange|msgIPC64), uintptr(unsafe.Pointer(&k)))
+	_, e := msgctl(uintptr(id), MsgChange, unsafe.Pointer(&k))
 	return msgErr(e)
 }
 
 // MsgRemoveID is msgctl(2) with IPC_RMID.
 func MsgRemoveID(id int32) error {
-	_, _, e := unix.RawSyscall(unix.SYS_MSGCTL, uintptr(id), uintptr(MsgRemove|msgIPC64), 0)
+	_, e := msgctl(uintptr(id), MsgRemove, nil)
 	return msgErr(e)
 }
 
 // MsgLimits is msgctl(2) with MsgInfoIPC or MsgInfoMSG.
 func MsgLimits(cmd int) (MsgInfo, error) {
 	var i MsgInfo
-	r, _, e := unix.RawSyscall(unix.SYS_MSGCTL, 0, uintptr(cmd|msgIPC64), uintptr(unsafe.Pointer(&i)))
+	r, e := msgctl(0, uintptr(cmd), unsafe.Pointer(&i))
 	i.Index = int32(r)
 	return i, msgErr(e)
 }

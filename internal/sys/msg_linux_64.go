@@ -1,12 +1,10 @@
-//go:build linux && (amd64 || arm64 || riscv64 || loong64)
+//go:build linux && (amd64 || arm64 || riscv64 || loong64 || s390x || ppc64 || ppc64le)
 
 package sys
 
-// msgIPC64 is 0 where the kernel has one layout only: there msgctl refuses the flag.
-const msgIPC64 = 0
-
 // msqid64 is struct msqid64_ds of asm-generic/msgbuf.h with the ipc64_perm of
-// asm-generic/ipcbuf.h: 120 bytes.
+// asm-generic/ipcbuf.h: 120 bytes. s390x and ppc64 have headers of their own that
+// place seq elsewhere, and all that is read here at the same offsets.
 type msqid64 struct {
 	key                        int32
 	uid, gid, cuid, cgid, mode uint32

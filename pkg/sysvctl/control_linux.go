@@ -69,8 +69,9 @@ const (
 // The kernel wakes waiting receivers at every IPC_SET, but waiting senders only
 // when their message would now fit: so the same IPC_SET raises msg_qbytes, and
 // a second one restores it. That needs room below kernel.msgmnb or
-// CAP_SYS_RESOURCE; without it Revoke takes the right away, leaves the sleepers
-// asleep until something is received (they are refused then), and returns ErrLimit.
+// CAP_SYS_RESOURCE for the largest message there can be; where it is missing Revoke
+// takes the right away, leaves asleep whose message still does not fit (they are
+// refused as soon as it does), and returns ErrLimit.
 func (q *Queue) Revoke(d Dir) error {
 	st, err := q.Stat()
 	if err != nil {
@@ -98,24 +99,47 @@ func (q *Queue) Revoke(d Dir) error {
 	if _, err := q.write(a); err != nil {
 		return fmt.Errorf("restore the size after a revoke: %w", err)
 	}
-	if kicked.QBytes <= st.QBytes {
-		return &Error{Op: fmt.Sprintf("wake the senders: %d bytes is all that kernel.msgmnb allows", st.QBytes), ID: q.id, Key: q.key, Kind: ErrLimit, Err: syscall.EPERM}
+	if kicked.QBytes < kick.QBytes {
+		return &Error{Op: fmt.Sprintf("wake every sender: kernel.msgmnb allows %d bytes, %d would do", kicked.QBytes, kick.QBytes), ID: q.id, Key: q.key, Kind: ErrLimit, Err: syscall.EPERM}
 	}
 	return nil
 }
 
 // Pause makes every send wait, or fail with ErrFull, whatever its size
-// (msg_qbytes 0), while receivers go on. The function it returns restores the
-// size and lets the senders in again.
-func (q *Queue) Pause() (resume func() error, err error) {
-	var before uint64
-	if _, err := q.Set(func(a *Attr) { before, a.QBytes = a.QBytes, 0 }); err != nil {
-		return nil, err
+// (msg_qbytes 0), while receivers go on. It returns the size before, in bytes,
+// for Resume.
+func (q *Queue) Pause() (before uint64, err error) {
+	_, err = q.Set(func(a *Attr) { before, a.QBytes = a.QBytes, 0 })
+	return before, err
+}
+
+// Throttle lowers the size of the queue to bytes, 1 or more, and returns the
+// size before. It never raises it. What is queued stays, also when it is more;
+// senders wait, or find the queue full, until receivers made room.
+func (q *Queue) Throttle(bytes uint64) (before uint64, err error) {
+	if bytes == 0 {
+		return 0, &Error{Op: "throttle to 0 bytes: that is Pause", ID: q.id, Key: q.key, Err: syscall.EINVAL}
 	}
-	return func() error {
-		_, err := q.Set(func(a *Attr) { a.QBytes = before })
-		return err
-	}, nil
+	_, err = q.Set(func(a *Attr) { before, a.QBytes = a.QBytes, min(a.QBytes, bytes) })
+	return before, err
+}
+
+// Resume ends a Pause or a Throttle: it sets the size to bytes, 0 for
+// kernel.msgmnb, the size of a new queue, and lets the senders in again. Where
+// kernel.msgmnb is less, the size is that, and the error ErrLimit.
+func (q *Queue) Resume(bytes uint64) error {
+	if bytes == 0 {
+		l, err := ReadLimits()
+		if err != nil {
+			return err
+		}
+		bytes = l.QBytes
+	}
+	applied, err := q.Set(func(a *Attr) { a.QBytes = bytes })
+	if err == nil && applied.QBytes < bytes {
+		err = &Error{Op: fmt.Sprintf("resume with %d bytes, kernel.msgmnb is %d", bytes, applied.QBytes), ID: q.id, Key: q.key, Kind: ErrLimit, Err: syscall.EPERM}
+	}
+	return err
 }
 
 // Drain takes all messages away, oldest first, gives each to take, and returns

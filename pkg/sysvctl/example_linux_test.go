@@ -48,9 +48,9 @@ func ExampleQueue_Permit() {
 	defer q.Remove()
 	const sensors = 1234 // a group: may send and not receive; others the other way round
 	fmt.Println(q.Permit(sensors, 0o624))
-	resume, _ := q.Pause()
+	before, _ := q.Pause()
 	fmt.Println(errors.Is(q.TrySend(1, nil), sysvctl.ErrFull))
-	fmt.Println(resume(), q.TrySend(1, nil))
+	fmt.Println(q.Resume(before), q.TrySend(1, nil))
 	fmt.Println(q.Revoke(sysvctl.Senders))
 	st, _ := q.Stat()
 	fmt.Printf("%o %d\n", st.Mode, st.Messages)

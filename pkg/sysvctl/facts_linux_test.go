@@ -174,7 +174,7 @@ func TestPauseStopsEverySend(t *testing.T) {
 		return
 	}
 	q := create(t, sysvctl.Options{Mode: 0o666, QBytes: 64})
-	resume, err := q.Pause()
+	before, err := q.Pause()
 	must(t, err)
 	want(t, q.TrySend(1, nil), sysvctl.ErrFull)
 	want(t, q.TrySend(1, []byte{1}), sysvctl.ErrFull)
@@ -183,7 +183,7 @@ func TestPauseStopsEverySend(t *testing.T) {
 	if !waiting.Silent(sleeper) {
 		t.Fatal("not waiting")
 	}
-	must(t, resume())
+	must(t, q.Resume(before))
 	if got := waiting.Answer(); got != "ok" {
 		t.Error(got)
 	}

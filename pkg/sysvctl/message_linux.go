@@ -32,7 +32,8 @@ func (q *Queue) TrySend(t Type, p []byte) error {
 }
 
 // Send sends p as a message of type t and waits for room until ctx ends. It
-// fails with ErrRevoked when the right to send is taken away meanwhile.
+// fails with ErrRevoked when the right to send is taken away meanwhile. It
+// allocates only when it has to wait under a context that can end.
 func (q *Queue) Send(ctx context.Context, t Type, p []byte) error {
 	if err := q.TrySend(t, p); err != q.full {
 		return err
@@ -68,7 +69,8 @@ func (q *Queue) TryReceive(sel Selector, buf []byte) (Message, error) {
 
 // Receive takes the message that sel wants into buf and waits for it until ctx
 // ends. A process that is killed while it waits loses the message that was just
-// being handed to it; a context that ends loses none.
+// being handed to it; a context that ends loses none. Whoever receives many uses
+// a Receiver, which sets up its way out of the call once.
 func (q *Queue) Receive(ctx context.Context, sel Selector, buf []byte) (Message, error) {
 	m, err := q.TryReceive(sel, buf)
 	if err != q.empty {
@@ -89,8 +91,19 @@ func (q *Queue) badType(op string) error {
 	return &Error{Op: op, ID: q.id, Key: q.key, Kind: ErrNotPositive, Err: syscall.EINVAL}
 }
 
+// sendError tells the two meanings of EINVAL apart: a message above msgmax, and
+// a queue that is gone. An attached queue has only the size to go by.
 func (q *Queue) sendError(err error, p []byte) error {
-	if err == syscall.EINVAL && len(p) > defaultMax {
+	if err != syscall.EINVAL {
+		return q.fail("msgsnd", err)
+	}
+	tooBig := len(p) > defaultMax
+	if !q.attached {
+		if l, lerr := ReadLimits(); lerr == nil {
+			tooBig = uint64(len(p)) > l.Size
+		}
+	}
+	if tooBig {
 		return &Error{Op: "msgsnd", ID: q.id, Key: q.key, Kind: ErrTooBig, Err: err}
 	}
 	return q.fail("msgsnd", err)

@@ -1,7 +1,9 @@
 package sysvctl
 
 import (
+	"errors"
 	"fmt"
+	"os"
 	"syscall"
 
 	"sallyport/internal/sys"
@@ -30,6 +32,8 @@ const (
 type Queue struct {
 	id  ID
 	key Key
+	// attached: this may be a confined endpoint, which is ended for a msgctl.
+	attached bool
 	// The two everyday answers of the try calls, made once: a drain loop ends
 	// with one of them each time and must not allocate.
 	full, empty *Error
@@ -40,11 +44,33 @@ type Queue struct {
 type Options struct {
 	Mode   uint32 // permission bits; 0 means 0600
 	QBytes uint64 // msg_qbytes in bytes; 0 keeps kernel.msgmnb
+	// Adopt takes a queue that has the key already, as it is, when its creator
+	// and its owner are the effective user of this process; else the error is
+	// ErrForeign. Nothing of Mode and QBytes is then applied.
+	Adopt bool
 }
 
 // Create makes a new queue, and fails with ErrExists when the key is taken:
 // msgget(2) without IPC_EXCL would adopt the queue of anybody.
 func Create(key Key, o Options) (*Queue, error) {
+	me := uint32(os.Geteuid())
+	for range adoptTries {
+		q, err := create(key, o)
+		if !o.Adopt || key == Private || !errors.Is(err, ErrExists) {
+			return q, err
+		}
+		q, err = Open(key, Wanted{CUID: me, UID: me})
+		if !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrRemoved) {
+			return q, err
+		}
+	}
+	return nil, &Error{Op: "create: it comes and goes", ID: -1, Key: key, Kind: ErrExists, Err: syscall.EEXIST}
+}
+
+// adoptTries bounds the race with somebody who makes and removes the queue.
+const adoptTries = 10
+
+func create(key Key, o Options) (*Queue, error) {
 	mode := o.Mode & 0o777
 	if mode == 0 {
 		mode = 0o600
@@ -72,6 +98,8 @@ func Create(key Key, o Options) (*Queue, error) {
 type Wanted struct {
 	CUID uint32 // creator: cannot be changed and always keeps control
 	UID  uint32 // owner
+	// Anyone is for tools that show or control queues and trust none of them.
+	Anyone bool
 }
 
 // Open looks a key up and checks the queue as FromID does.
@@ -92,7 +120,7 @@ func FromID(id ID, w Wanted) (*Queue, error) {
 		return nil, err
 	}
 	q.key = st.Key
-	if st.CUID != w.CUID || st.UID != w.UID {
+	if !w.Anyone && (st.CUID != w.CUID || st.UID != w.UID) {
 		return nil, &Error{
 			Op: fmt.Sprintf("adopt: creator %d and owner %d, want %d and %d", st.CUID, st.UID, w.CUID, w.UID),
 			ID: id, Key: st.Key, Kind: ErrForeign,
@@ -103,7 +131,11 @@ func FromID(id ID, w Wanted) (*Queue, error) {
 
 // Attach trusts an id that came from the owner of the queue on a trusted way.
 // It makes no system call: a confined endpoint may have none but msgsnd and msgrcv.
-func Attach(id ID) *Queue { return newQueue(id, Private) }
+func Attach(id ID) *Queue {
+	q := newQueue(id, Private)
+	q.attached = true
+	return q
+}
 
 func newQueue(id ID, key Key) *Queue {
 	return &Queue{
@@ -115,6 +147,9 @@ func newQueue(id ID, key Key) *Queue {
 
 // ID returns the id of the queue.
 func (q *Queue) ID() ID { return q.id }
+
+// Key returns the key of the queue, Private for one that was attached.
+func (q *Queue) Key() Key { return q.key }
 
 // Remove removes the queue with all that is in it (IPC_RMID). Callers that wait
 // on it get ErrRemoved.

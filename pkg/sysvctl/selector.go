@@ -8,8 +8,9 @@ type Selector struct {
 }
 
 const (
-	maxType    = Type(^uint(0) >> 1) // the type is a native long
-	flagExcept = 0x2000              // MSG_EXCEPT
+	maxType     = Type(^uint(0) >> 1) // the type is a native long
+	flagNoError = 0x1000              // MSG_NOERROR
+	flagExcept  = 0x2000              // MSG_EXCEPT
 )
 
 // Any takes the oldest message.
@@ -26,6 +27,13 @@ func UpTo(t Type) Selector { return Selector{mtype: -int64(min(t, maxType)), bad
 // Except takes the oldest message whose type is not t.
 func Except(t Type) Selector {
 	return Selector{mtype: int64(t), flags: flagExcept, bad: !t.valid()}
+}
+
+// Cut takes also a message that is longer than the buffer, and throws away what
+// does not fit (MSG_NOERROR); nothing tells that it did.
+func (s Selector) Cut() Selector {
+	s.flags |= flagNoError
+	return s
 }
 
 // valid is needed because the kernel reads 0 and negative numbers as other

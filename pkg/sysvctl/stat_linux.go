@@ -42,7 +42,8 @@ func (q *Queue) Stat() (Stat, error) {
 }
 
 // List returns the state of every queue of the IPC namespace. It needs no
-// permission on them.
+// permission on them; before Linux 4.17, which has no MSG_STAT_ANY, it fails at
+// the first queue that the caller may not read.
 func List() ([]Stat, error) {
 	info, err := sys.MsgLimits(sys.MsgInfoMSG)
 	if err != nil {
@@ -50,16 +51,38 @@ func List() ([]Stat, error) {
 	}
 	var all []Stat
 	for i := int32(0); i <= info.Index; i++ {
+		op := "MSG_STAT_ANY"
 		k, err := sys.MsgStat(i, sys.MsgStatAny)
+		if err == syscall.EINVAL { // an empty slot, or an old kernel
+			op = "MSG_STAT"
+			k, err = sys.MsgStat(i, sys.MsgStatIdx)
+		}
 		switch err {
 		case nil:
 			all = append(all, newStat(ID(k.Index), k))
-		case syscall.EINVAL, syscall.EIDRM: // an empty slot
+		case syscall.EINVAL, syscall.EIDRM:
 		default:
-			return nil, &Error{Op: "MSG_STAT_ANY", ID: -1, Kind: kindOf(err), Err: err}
+			return nil, &Error{Op: op, ID: -1, Kind: kindOf(err), Err: err}
 		}
 	}
 	return all, nil
+}
+
+// Usage is what all queues of the IPC namespace hold together.
+type Usage struct {
+	Queues   uint64
+	Messages uint64
+	Bytes    uint64
+}
+
+// ReadUsage reads what is in use (MSG_INFO, which gives the figures in fields
+// that are named for other things: msgctl(2)). The kernel counts in 32 bits.
+func ReadUsage() (Usage, error) {
+	i, err := sys.MsgLimits(sys.MsgInfoMSG)
+	if err != nil {
+		return Usage{}, &Error{Op: "MSG_INFO", ID: -1, Kind: kindOf(err), Err: err}
+	}
+	return Usage{Queues: uint64(uint32(i.Pool)), Messages: uint64(uint32(i.Map)), Bytes: uint64(uint32(i.Tql))}, nil
 }
 
 func newStat(id ID, k sys.MsgStatus) Stat {

@@ -136,7 +136,8 @@ func status(id int32) queuemodel.Status {
 
 // counts is what a run was made of.
 type counts struct {
-	calls, waits, woken, forks int
+	calls, waits, woken int
+	states              int // the most that were possible at once
 }
 
 // runProgram runs one program against both, and leaves no queue and no sleeper
@@ -154,7 +155,7 @@ func (c cast) runProgram(rules queuemodel.Rules, seed uint64, sum *counts) (err 
 		told = append(told, call.String())
 		before := c.waiting()
 		m.Call(call)
-		sum.forks = max(sum.forks, m.States())
+		sum.states = max(sum.states, m.States())
 		if err := c.make(id, call); err != nil {
 			return err
 		}

@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/sys"
+	"sallyport/pkg/sysvctl"
 )
 
 const variable = "SALLYPORT_TEST_IPC_ACTOR"
@@ -131,7 +132,7 @@ func (a *Actor) Silent(d time.Duration) bool {
 //
 //	create KEY MODE | get KEY | getmode KEY MODE | send ID TYPE SIZE FLAGS | receive ID TYPE SIZE FLAGS
 //	pour ID TYPE COUNT | sink ID TYPE COUNT
-//	stat ID | statany ID | set ID UID GID MODE QBYTES | remove ID
+//	stat ID | statany ID | set ID UID GID MODE QBYTES | remove ID | list
 func (a *Actor) Do(format string, args ...any) string {
 	a.t.Helper()
 	a.Tell(format, args...)
@@ -190,6 +191,9 @@ func act(line string) (string, error) {
 	case verb == "statany":
 		_, err := sys.MsgStat(id, sys.MsgStatAny)
 		return "", err
+	case verb == "list":
+		all, err := sysvctl.List()
+		return fmt.Sprint(len(all)), err
 	case verb == "set" && count == 5:
 		return "", sys.MsgSet(id, uint32(n[1]), uint32(n[2]), uint32(n[3]), uint64(n[4]))
 	case verb == "remove":
