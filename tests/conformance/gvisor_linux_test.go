@@ -21,9 +21,11 @@ const gvisorSize = 50 // bytes of a message there
 // gvisor is the MsgqueueTest of gVisor's test/syscalls.
 var gvisor = []entry{
 	{name: "MsgGet", run: func(t *testing.T) {
-		q, err := sysvctl.Create(77, sysvctl.Options{})
+		key, err := sysvctl.Ftok(os.Args[0], 1)
 		must(t, err)
-		again, err := sysvctl.Open(77, sysvctl.Wanted{})
+		q, err := sysvctl.Create(key, sysvctl.Options{})
+		must(t, err)
+		again, err := sysvctl.Open(key, sysvctl.Wanted{})
 		must(t, err)
 		equal(t, "the id", again.ID(), q.ID())
 	}},
@@ -136,9 +138,9 @@ var gvisor = []entry{
 			send(t, q, sysvctl.Type(n+1), fmt.Sprint("number ", n))
 		}
 		for n := range 5 {
-			if got, mtype, err := copyOf(q, int64(n), 64, nowait); got != fmt.Sprint("number ", n) || mtype != int64(n+1) || err != nil {
-				t.Errorf("copy %d: %q of type %d, %v", n, got, mtype, err)
-			}
+			m, err := q.Peek(n, make([]byte, 64))
+			must(t, err)
+			equal(t, "the copy", texts([]sysvctl.Message{m}), fmt.Sprintf("%d \"number %d\"\n", n+1, n))
 		}
 		for n := range 5 {
 			takes(t, q, sysvctl.Any(), sysvctl.Type(n+1), fmt.Sprint("number ", n))

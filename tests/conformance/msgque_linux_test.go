@@ -4,11 +4,11 @@ import (
 	"fmt"
 	"testing"
 
-	"sallyport/internal/sys"
 	"sallyport/pkg/sysvctl"
 )
 
-// msgque is the kernel's own tools/testing/selftests/ipc/msgque.c, by its steps.
+// msgque is the kernel's own tools/testing/selftests/ipc/msgque.c, by its steps:
+// dump a queue, remove it, and make it again with the same id.
 var msgque = []entry{
 	{name: "msgque", run: func(t *testing.T) {
 		needCopy(t)
@@ -16,41 +16,33 @@ var msgque = []entry{
 		must(t, err)
 		send(t, q, 1, "one message")
 		send(t, q, 26538, "and one of another type")
-		before, dump := stat(t, q), dumpOf(t, q)
-		taken := drained(t, q)
-		equal(t, "dump and content", dump, taken)
+		dump, err := q.Snapshot()
+		must(t, err)
+		content := texts(dump.Messages)
+		equal(t, "the dump", content, "1 \"one message\"\n26538 \"and one of another type\"\n")
+		equal(t, "what was left in", drained(t, q), content)
 		must(t, q.Remove())
 
-		writeSysctl(t, "msg_next_id", fmt.Sprint(q.ID()))
-		again, err := sysvctl.Create(77, sysvctl.Options{Mode: before.Mode})
+		again, err := sysvctl.Restore(dump, true)
 		must(t, err)
 		equal(t, "the restored id", again.ID(), q.ID())
-		send(t, again, 1, "one message")
-		send(t, again, 26538, "and one of another type")
-		equal(t, "the restored mode", stat(t, again).Mode, before.Mode)
-		equal(t, "the restored content", drained(t, again), dump)
+		equal(t, "the restored key", stat(t, again).Key, 77)
+		equal(t, "the restored mode", stat(t, again).Mode, 0o666)
+		equal(t, "the restored size", stat(t, again).QBytes, dump.Stat.QBytes)
+		equal(t, "the restored content", drained(t, again), content)
 		must(t, again.Remove())
 	}},
 }
 
-func dumpOf(t *testing.T, q *sysvctl.Queue) (text string) {
-	for i := range int64(stat(t, q).Messages) {
-		got, mtype, err := copyOf(q, i, 64, nowait)
-		must(t, err)
-		text += fmt.Sprintf("%d %q\n", mtype, got)
+func texts(messages []sysvctl.Message) (text string) {
+	for _, m := range messages {
+		text += fmt.Sprintf("%d %q\n", m.Type, m.Data)
 	}
 	return text
 }
 
 func drained(t *testing.T, q *sysvctl.Queue) (text string) {
-	buf := make([]byte, 64)
-	for {
-		n, mtype, err := sys.MsgReceive(id(q), buf, 0, nowait)
-		if err != nil {
-			_, err := q.TryReceive(sysvctl.Any(), buf)
-			want(t, err, sysvctl.ErrNoMessage)
-			return text
-		}
-		text += fmt.Sprintf("%d %q\n", mtype, buf[:n])
-	}
+	_, err := q.Drain(t.Context(), func(m sysvctl.Message) { text += texts([]sysvctl.Message{m}) })
+	must(t, err)
+	return text
 }
