@@ -82,11 +82,18 @@ race: setup ## run the in-process tests under the race detector
 		$$($(GO) list ./... | grep -Ev '$(NOT_RACE)')
 
 .PHONY: bench
-bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")
+bench: bench-sysv ## time hand-overs and queues beside C programs, on one CPU (ARGS="-rounds 5000")
 	@mkdir -p build/bench && \
 	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/bare bench/bare/handover.c && \
 	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
 	build/bench/handover -bare build/bench/bare $(ARGS)
+
+.PHONY: bench-sysv
+bench-sysv: ## the queues alone (ARGS="-turns 9 -rounds 5000")
+	@mkdir -p build/bench && \
+	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/queue bench/bare/queue.c && \
+	CGO_ENABLED=0 $(BUILD) -o build/bench/sysv ./bench/sysv && \
+	build/bench/sysv -bare build/bench/queue $(if $(filter bench-sysv,$(MAKECMDGOALS)),$(ARGS))
 
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
