@@ -225,7 +225,7 @@ func idle(options) error {
 	defer hear.Close()
 	defer ring.Close()
 	waits, listens := child("", -1, "wait", q.ID()), child("", -1, "listen", q.ID())
-	listens.Stdin = hear
+	listens.ExtraFiles = []*os.File{hear}
 	type output struct {
 		name string
 		text []byte

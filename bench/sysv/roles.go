@@ -130,7 +130,7 @@ func sendAlerts(q *sysvctl.Queue, count int) error {
 }
 
 // wait is a receiver that nothing comes for; listen is one with a bell, which is
-// its standard input.
+// its descriptor 3.
 func wait(q *sysvctl.Queue) error {
 	ctx, cancel := context.WithTimeout(context.Background(), idleFor)
 	defer cancel()
@@ -143,10 +143,10 @@ func wait(q *sysvctl.Queue) error {
 }
 
 func listen(q *sysvctl.Queue) error {
-	if err := unix.SetNonblock(0, true); err != nil { // os/exec took that away
+	if err := unix.SetNonblock(3, true); err != nil { // os/exec may take that away
 		return err
 	}
-	bell, err := sysvctl.OpenDoorbell(os.NewFile(0, "bell"))
+	bell, err := sysvctl.OpenDoorbell(os.NewFile(3, "bell"))
 	if err != nil {
 		return err
 	}

@@ -198,7 +198,8 @@ func TestParseIsBounded(t *testing.T) {
 		if name == "10 MB" && !strings.Contains(err.Error(), "the file has 10485760 bytes") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if took := time.Since(begin); took > 5*time.Second {
+		// What is bounded takes a second, what is not would take hours.
+		if took := time.Since(begin); took > time.Minute {
 			t.Errorf("%s took %s", name, took)
 		} else if testing.Verbose() {
 			t.Logf("%s: %s, %d problems, first: %.100s", name, took, len(problems), problems[0].What)

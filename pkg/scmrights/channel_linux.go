@@ -95,7 +95,7 @@ func (ch *channel) send(clock Clock, limit time.Duration, data, control []byte) 
 func (ch *channel) sendOnce(n uintptr) bool {
 	o := &ch.out
 	for {
-		_, o.err = sys.ScmSend(int(n), o.data, o.control, unix.MSG_NOSIGNAL)
+		_, o.err = sys.ScmSend(int(n), o.data, o.control, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 		if o.err != unix.EINTR {
 			break
 		}
@@ -138,8 +138,13 @@ func (ch *channel) receive(buf, control []byte) (arrival, error) {
 	if in.err != nil {
 		return arrival{}, os.NewSyscallError("recvmsg", in.err)
 	}
-	parsed, malformed := sys.ScmParse(control[:in.controlLen])
-	a := arrival{data: buf[:in.n], control: in.controlLen > 0, creds: parsed.Creds, flags: in.flags, malformed: malformed}
+	return arrived(buf[:in.n], control[:in.controlLen], in.flags), nil
+}
+
+// arrived owns what the control messages name.
+func arrived(data, control []byte, flags int) arrival {
+	parsed, malformed := sys.ScmParse(control)
+	a := arrival{data: data, control: len(control) > 0, creds: parsed.Creds, flags: flags, malformed: malformed}
 	if len(parsed.Rights) != 0 {
 		owned := make([]fd.FD, len(parsed.Rights))
 		a.rights = make([]*fd.FD, len(owned))
@@ -148,13 +153,13 @@ func (ch *channel) receive(buf, control []byte) (arrival, error) {
 			a.rights[i] = &owned[i]
 		}
 	}
-	return a, nil
+	return a
 }
 
 func (ch *channel) receiveOnce(n uintptr) bool {
 	in := &ch.in
 	for {
-		in.n, in.controlLen, in.flags, in.err = sys.ScmReceive(int(n), in.data, in.control, unix.MSG_CMSG_CLOEXEC)
+		in.n, in.controlLen, in.flags, in.err = sys.ScmReceive(int(n), in.data, in.control, unix.MSG_CMSG_CLOEXEC|unix.MSG_DONTWAIT)
 		switch {
 		case in.err == unix.EINTR:
 			continue

@@ -104,3 +104,20 @@ func (c *handClock) advance(d time.Duration) {
 		f()
 	}
 }
+
+// leapClock is the system's, but every look at it is a second later.
+type leapClock struct {
+	mu    sync.Mutex
+	looks time.Duration
+}
+
+func (c *leapClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looks += time.Second
+	return time.Unix(1_000_000, 0).Add(c.looks)
+}
+
+func (c *leapClock) AfterFunc(d time.Duration, f func()) func() bool {
+	return time.AfterFunc(d, f).Stop
+}

@@ -52,6 +52,17 @@
 // returns is the receiver's. Files whose reads never wait come without
 // O_NONBLOCK, so that the runtime's poller leaves them alone.
 //
+// # The plain layer
+//
+// [Socket] passes descriptors over any AF_UNIX socket, stream, seqpacket or
+// datagram, connected or not, to peers that do not speak the protocol. There is
+// no receipt: what Send says is that the kernel has taken it. It answers for the
+// rest: short writes, descriptors that are attached once, a number that cannot
+// be closed or change its file while it is sent, room for no more descriptors
+// than are welcome, close-on-exec, truncation, batches, the sender's credentials
+// and pidfd. The Conn and the Peer do not use it: they want every descriptor
+// that a rogue sends, to count it.
+//
 // # Limits
 //
 // At most 250 descriptors an offer, 32 KiB a record, 512 bytes a record from a
