@@ -12,6 +12,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/pkg/sysvctl"
 )
 
 // Exit codes of every verb.
@@ -50,7 +51,7 @@ func execute(ctx context.Context) int {
 		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
 	})
 	root.CompletionOptions.DisableDefaultCmd = false
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), queueCommand(), versionCommand())
 	return report(root.ExecuteContext(ctx))
 }
 
@@ -59,6 +60,7 @@ func report(err error) int {
 	var coded exit
 	var fault *control.Fault
 	var problems config.Problems
+	var queue *sysvctl.Error
 	switch {
 	case err == nil:
 		return 0
@@ -72,15 +74,31 @@ func report(err error) int {
 		return exitConfiguration
 	case errors.As(err, &fault):
 		fmt.Fprintln(os.Stderr, "sallyport:", fault)
-		if fault.Code == "SP0411" {
-			return exitUnreachable
-		}
-		if fault.Code == "SP0403" {
-			return exitNotPermitted
+		if code, known := faultExits[fault.Code]; known {
+			return code
 		}
 		return exitFailed
+	case errors.As(err, &queue):
+		fmt.Fprintln(os.Stderr, "sallyport:", err)
+		return queueExit(err)
 	}
 	fmt.Fprintln(os.Stderr, "sallyport:", err)
+	return exitFailed
+}
+
+// faultExits are the exit codes of faults; all others are exitFailed.
+var faultExits = map[string]int{"SP0411": exitUnreachable, "SP0403": exitNotPermitted, "SP0421": exitNoSuch, "SP0422": exitUsage}
+
+// queueExit is the exit code for an error of a message queue.
+func queueExit(err error) int {
+	switch {
+	case errors.Is(err, sysvctl.ErrNotExist), errors.Is(err, sysvctl.ErrRemoved):
+		return exitNoSuch
+	case errors.Is(err, os.ErrPermission) && !errors.Is(err, sysvctl.ErrLimit):
+		return exitNotPermitted
+	case errors.Is(err, sysvctl.ErrNotPositive):
+		return exitUsage
+	}
 	return exitFailed
 }
 

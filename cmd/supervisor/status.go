@@ -78,6 +78,7 @@ type supervisorStatus struct {
 // verbs are what the control socket answers beside `events`.
 func (s *supervisor) verbs() map[string]control.Verb {
 	return map[string]control.Verb{
+		"queue": s.queue,
 		"status": func(_ context.Context, _ control.Request, emit func(any) error) error {
 			err := emit(supervisorStatus{Supervisor: s.cfg.Supervisor.Name, UptimeMS: milliseconds(time.Since(s.started)),
 				NotEnforced: s.missing(), Degraded: s.inputs.degraded()})

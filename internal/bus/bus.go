@@ -12,7 +12,8 @@ import (
 )
 
 // Bus is all lanes of a configuration. Its methods may be called by several
-// goroutines, but Permit and Revoke of one worker must not overlap.
+// goroutines, but Permit and Revoke of one worker must not overlap. What an
+// operator does with a single lane may overlap with everything.
 type Bus struct {
 	cfg   Config
 	rows  []*row

@@ -9,14 +9,14 @@ import (
 )
 
 // Permit opens every lane that a worker sends on, its ack lanes included, for
-// the worker's group.
+// the worker's group. A lane that an operator closed stays closed.
 func (b *Bus) Permit(id uint32) error {
 	fault.Point("P9")
 	for _, r := range b.rows {
 		if r.sender != id {
 			continue
 		}
-		if err := r.q.Permit(r.gid, modeOpen); err != nil {
+		if err := r.permit(); err != nil {
 			return errors.Join(fmt.Errorf("bus: permit %v: %w", r, err), b.Revoke(id))
 		}
 	}
@@ -35,20 +35,39 @@ func (b *Bus) Revoke(id uint32) error {
 		if r.sender != id || r.q == nil {
 			continue
 		}
-		err := r.q.Revoke(sysvctl.Senders)
-		if errors.Is(err, sysvctl.ErrRemoved) {
-			err = nil // nothing enters a lane that is gone
-		}
-		if errors.Is(err, sysvctl.ErrLimit) {
-			// The right is gone; those asleep are refused when they wake.
-			b.cfg.Log("no room to wake the senders of a revoked lane", "lane", r.String(), "error", err)
-			err = nil
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("bus: revoke %v: %w", r, err))
-		}
+		r.mu.Lock()
+		r.ready = false
+		errs = append(errs, b.shut(r))
+		r.mu.Unlock()
 	}
 	return errors.Join(errs...)
+}
+
+// permit notes that the sender is ready and opens the lane unless it is held.
+func (r *row) permit() error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ready = true
+	if r.held {
+		return nil
+	}
+	return r.q.Permit(r.gid, modeOpen)
+}
+
+// shut takes the right to send on a lane away; r.mu is held.
+func (b *Bus) shut(r *row) error {
+	err := r.q.Revoke(sysvctl.Senders)
+	switch {
+	case errors.Is(err, sysvctl.ErrRemoved):
+		return nil // nothing enters a lane that is gone
+	case errors.Is(err, sysvctl.ErrLimit):
+		// The right is gone; those asleep are refused when they wake.
+		b.cfg.Log("no room to wake the senders of a revoked lane", "lane", r.String(), "error", err)
+		return nil
+	case err != nil:
+		return fmt.Errorf("bus: revoke %v: %w", r, err)
+	}
+	return nil
 }
 
 // Depth is how full a lane is. Kind is urgent, routine, ack or tap; sizes are

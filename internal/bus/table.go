@@ -2,6 +2,7 @@ package bus
 
 import (
 	"fmt"
+	"sync"
 
 	"sallyport/internal/lane"
 	"sallyport/internal/reading"
@@ -39,6 +40,10 @@ type row struct {
 	gid              uint32 // group of the sender
 	bytes            int
 	q                *sysvctl.Queue
+
+	mu    sync.Mutex // over every change of the queue's mode and size: IPC_SET writes back what was read
+	ready bool       // the sender is: its lane is open unless it is held
+	held  bool       // an operator closed it
 }
 
 func (r *row) String() string {
