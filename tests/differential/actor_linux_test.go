@@ -4,7 +4,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"os/exec"
 	"runtime"
@@ -147,9 +146,7 @@ func text(serial, size int) []byte {
 type actor struct {
 	queuemodel.Person
 	cmd      *exec.Cmd
-	in       io.Closer
 	inFD     int
-	out      *os.File
 	outFD    int
 	where    *os.File // its thread's /proc/PID/task/TID/syscall
 	awaiting bool     // an answer
@@ -162,10 +159,7 @@ func startActor(t *testing.T, p queuemodel.Person) *actor {
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = []string{actorVariable + "=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1", "GOMAXPROCS=2"}
 	cmd.Stderr = os.Stderr
-	cred := &syscall.Credential{Uid: p.UID, Gid: p.GID}
-	for _, g := range p.Groups {
-		cred.Groups = append(cred.Groups, g)
-	}
+	cred := &syscall.Credential{Uid: p.UID, Gid: p.GID, Groups: p.Groups}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: cred, Pdeathsig: syscall.SIGKILL}
 	var to, from [2]int
 	must(t, unix.Pipe2(to[:], unix.O_CLOEXEC))

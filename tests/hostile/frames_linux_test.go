@@ -14,6 +14,7 @@ import (
 	"sallyport/internal/lane"
 	"sallyport/internal/reading"
 	"sallyport/internal/sys"
+	"sallyport/internal/testenv"
 )
 
 // laneFrom is the id of the lane of a kind from one worker to another.
@@ -33,7 +34,7 @@ func laneFrom(t *testing.T, b *bus.Bus, kind string, from, to uint32) int32 {
 // What a worker lies about in its own lane, past both guards: the receiver
 // believes nothing that the lane does not say.
 func TestLyingFrames(t *testing.T) {
-	if !need(t) {
+	if !testenv.PrivateIPC(t) {
 		return
 	}
 	b := openBus(t)
@@ -95,7 +96,7 @@ func TestLyingFrames(t *testing.T) {
 		began := time.Now()
 		item, err := r.Receive(ctx)
 		switch {
-		case time.Since(began) > time.Second:
+		case time.Since(began) > 10*time.Second:
 			t.Errorf("%s: the receiver was held up for %v", c.name, time.Since(began))
 		case c.reason == "" && (err != nil || item.Frame.Seq != c.seq || item.Frame.Worker != rogue):
 			t.Errorf("%s: %+v, %v, rejected %q", c.name, item, err, reasons)
@@ -115,7 +116,7 @@ func TestLyingFrames(t *testing.T) {
 
 // A worker that floods fills its own lanes and nobody else's.
 func TestFloodStaysInItsLane(t *testing.T) {
-	if !need(t) {
+	if !testenv.PrivateIPC(t) {
 		return
 	}
 	b := openBus(t)
@@ -144,7 +145,7 @@ func TestFloodStaysInItsLane(t *testing.T) {
 // After a revoke nothing enters, whatever the worker is doing at that moment, and
 // what it sent before can still be received.
 func TestRevokeOfAFloodingWorker(t *testing.T) {
-	if !need(t) {
+	if !testenv.PrivateIPC(t) {
 		return
 	}
 	b := openBus(t)
@@ -182,7 +183,7 @@ func TestRevokeOfAFloodingWorker(t *testing.T) {
 	if got := w.hear(); got != "EACCES" {
 		t.Errorf("asleep in msgsnd: %s", got)
 	}
-	if took := time.Since(began); took > time.Second {
+	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("woken after %v", took)
 	}
 }

@@ -3,6 +3,8 @@ package hostile_test
 import (
 	"cmp"
 	"fmt"
+	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -12,6 +14,7 @@ import (
 
 	"sallyport/internal/bus"
 	"sallyport/internal/sys"
+	"sallyport/internal/testenv"
 )
 
 // lanes are the queue ids that an action is tried on, as one worker sees them. An
@@ -111,7 +114,7 @@ var actions = []action{
 // Worker by action by guard. The filter alone is on trial when the lanes are open
 // to everybody.
 func TestMatrix(t *testing.T) {
-	if !need(t) {
+	if !testenv.PrivateIPC(t) {
 		return
 	}
 	b := openBus(t)
@@ -200,10 +203,11 @@ func clean(t *testing.T, before []int32) {
 
 // A real worker does not survive what the filter stops, and is named.
 func TestBreachEndsTheWorker(t *testing.T) {
-	if !need(t) {
+	if !testenv.PrivateIPC(t) {
 		return
 	}
 	b := openBus(t)
+	var took []time.Duration
 	for i, a := range actions {
 		if a.nr == 0 {
 			continue
@@ -219,19 +223,28 @@ func TestBreachEndsTheWorker(t *testing.T) {
 		w.tell("%s", a.order(l))
 		select {
 		case <-w.process.Done():
-		case <-time.After(5 * time.Second):
+		case <-time.After(30 * time.Second):
 			t.Fatalf("%s %s, and lives", names[id], a.name)
 		}
-		took := time.Since(began)
 		exit := w.process.Exit()
 		if exit.Breach == nil || exit.Breach.Nr != a.nr || exit.Status.Signal() != unix.SIGKILL {
 			t.Errorf("%s %s: %+v, want the end for call %d", names[id], a.name, exit, a.nr)
 		}
-		if took > 100*time.Millisecond {
-			t.Logf("%s %s: its end took %v", names[id], a.name, took)
-		}
-		if took > time.Second {
-			t.Errorf("%s %s: its end took %v", names[id], a.name, took)
-		}
+		took = append(took, time.Since(began))
 	}
+	slices.Sort(took)
+	t.Logf("%d ends, median %v, slowest %v", len(took), took[len(took)/2], took[len(took)-1])
+	if middle := took[len(took)/2]; middle > 100*time.Millisecond && !busy() {
+		t.Errorf("the end of a worker takes %v", middle)
+	}
+}
+
+// busy says that other programs of the machine want more than its processors.
+func busy() bool {
+	var load float64
+	text, err := os.ReadFile("/proc/loadavg")
+	if err == nil {
+		_, err = fmt.Sscan(string(text), &load)
+	}
+	return err != nil || load > float64(runtime.NumCPU())
 }

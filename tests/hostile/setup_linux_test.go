@@ -18,7 +18,6 @@ import (
 	"sallyport/internal/launch"
 	"sallyport/internal/seccomp"
 	"sallyport/internal/seccomp/scmp"
-	"sallyport/internal/testenv"
 	"sallyport/policy"
 )
 
@@ -264,13 +263,4 @@ func (w *worker) do(format string, args ...any) string {
 		return "breach"
 	}
 	return got
-}
-
-// need is what every test here needs.
-func need(t *testing.T) bool {
-	t.Helper()
-	if !testenv.PrivateIPC(t) {
-		return false
-	}
-	return true
 }
