@@ -111,6 +111,11 @@ bench-sysv: ## the queues alone (ARGS="-turns 9 -rounds 5000")
 soak-scmrights: ## N=1000000 random grants through one channel, audited (SEED=)
 	@N=$(or $(N),1000000) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -run='^TestSoak$$' -v ./pkg/scmrights
 
+.PHONY: model
+model: ## check the Promela model of the hand-over with spin (QUICK=1: a smaller bound)
+	@tools/setup.sh model
+	@$(GO) run ./internal/modelcheck/cmd $(if $(QUICK),-quick) pkg/scmrights/model
+
 .PHONY: lint
 lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
 	@out=$$($$($(GO) env GOROOT)/bin/gofmt -l $$(git ls-files '*.go')); \

@@ -18,7 +18,7 @@ type Search struct {
 	Goal     string   // Safety, or a property over time
 	Switches []string // of the preprocessor
 	Long     bool     // worth an optimised verifier
-	Whole    bool     // partial order reduction off, as remote references need it
+	Whole    bool     // partial order reduction off, which remote references need; over time it always is
 }
 
 // Outcome is what the verifier said.
@@ -60,7 +60,7 @@ func (s *Search) Do(ctx context.Context, model, scratch string) (Outcome, error)
 		spin = append(spin, "-DLIVENESS")
 		verifier = append(verifier, "-a", "-f", "-N", s.Goal)
 	}
-	if s.Whole || s.Goal != Safety { // fairness and reduction do not go together with several claims' remote views
+	if s.Whole || s.Goal != Safety {
 		compiler = append(compiler, "-DNOREDUCE")
 	}
 	if s.Long {

@@ -257,7 +257,7 @@ P6:		atomic {
 #ifdef MUT_NO_COMMIT
 				skip
 #else
-				down!COMMIT(x, p); committed = committed | x; step(x, COMMITTED)
+				down!COMMIT(x, p); committed = committed | x
 #endif
 			:: x != 0 && !(walive && ROOM) -> fault = true
 			fi
@@ -265,6 +265,7 @@ P6:		atomic {
 			; ledger = ledger & ~x
 #endif
 		};
+		atomic { step(SET(DELIVERED) & committed & x, COMMITTED); x = 0 };    /* RELEASED may have been faster */
 settled:	if
 		:: atomic { m != 0 && try < RESENDS && phase == WELCOMED -> try++; x = 0; goto again }
 		:: atomic { m != 0 && (try >= RESENDS || phase != WELCOMED) -> step(m, REFUSED); ended(m) }
@@ -362,8 +363,12 @@ proctype Parent() {
 		:: up?READY(_)
 		:: !walive && len(up) == 0 -> break
 		:: fault -> break
-		:: atomic { busy == 0 && revoking == 0 && !fault && LIVING(LENDM) != 0 -> m = LIVING(LENDM) };
-P11:			if
+		:: atomic { (busy == 0 && revoking == 0
+#ifndef MUT_REVOKE_AGAIN
+				&& !fault
+#endif
+				&& LIVING(LENDM) != 0) -> m = LIVING(LENDM) };
+			if
 			:: atomic { walive && ROOM -> down!REVOKE(m, 0); revoking = m;
 #ifdef MUT_REVOKE_AT_SEND
 				step(m, REVOKED); revoking = 0;
