@@ -47,12 +47,12 @@ func (p *program) call(awake, asleep []int) queuemodel.Call {
 	case n < 38:
 		p.serial++
 		c.Op, c.Serial = queuemodel.Send, p.serial
-		c.Type = pick[int64](p.rng, 1, 1, 2, 2, 3, 3, 4, 9, 9, math.MaxInt64, 0, -1)
+		c.Type = pick[int64](p.rng, 1, 1, 2, 2, 3, 3, 4, 9, 9, math.MaxInt, 0, -1)
 		c.Size = pick(p.rng, 0, 1, 8, 16, 33, 33, 64, 64)
 		c.Flags = pick(p.rng, 0, 0, 0, queuemodel.NoWait)
 	case n < 76:
 		c.Op = queuemodel.Receive
-		c.Type = pick[int64](p.rng, 0, 0, 1, 2, 3, 9, -1, -2, -3, -3, -9, math.MaxInt64, -math.MaxInt64, math.MinInt64)
+		c.Type = pick[int64](p.rng, 0, 0, 1, 2, 3, 9, -1, -2, -3, -3, -9, math.MaxInt, -math.MaxInt, math.MinInt)
 		c.Size = pick(p.rng, 0, 1, 16, 64, 64, 64)
 		c.Flags = pick(p.rng, 0, 0, 0, 0, 0, 0, 0, queuemodel.NoWait, queuemodel.NoError, queuemodel.NoError|queuemodel.NoWait,
 			queuemodel.Except, queuemodel.Except|queuemodel.NoWait, queuemodel.Copy|queuemodel.NoWait, p.rng.IntN(16)<<11)
