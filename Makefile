@@ -58,6 +58,11 @@ kill-scmrights: ## kill -9 at failpoints of the hand-over (N=2000 SEED= RESUME=1
 	@N=$(or $(N),2000) SEED=$(SEED) RESUME=$(RESUME) OFFERS=2 RESULTS=$(CURDIR)/docs/results/kill-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^(TestEveryPairOfPoints|TestRandomKills)$$' ./tests/kill
 
+.PHONY: diff-sysvctl
+diff-sysvctl: ## random queue programs, kernel against model (N=100000 SEED= RESUME=1)
+	@N=$(or $(N),100000) SEED=$(SEED) RESUME=$(RESUME) RESULTS=$(CURDIR)/docs/results/diff-sysvctl.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestProgramsAgainstModel$$' ./tests/differential
+
 .PHONY: strace-scmrights
 strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 SEED=)
 	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \
@@ -89,19 +94,22 @@ race: setup ## run the in-process tests under the race detector
 		$$($(GO) list ./... | grep -Ev '$(NOT_RACE)')
 
 .PHONY: bench
-bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")
+bench: bench-sysv ## time hand-overs and queues beside C programs, on one CPU (ARGS="-rounds 5000")
 	@mkdir -p build/bench && \
 	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/bare bench/bare/handover.c && \
 	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
 	build/bench/handover -bare build/bench/bare $(ARGS)
 
-# Grants of the soak, and the seed of its choices; empty is one of its own.
-N ?= 1000000
-SEED ?=
+.PHONY: bench-sysv
+bench-sysv: ## the queues alone (ARGS="-turns 9 -rounds 5000")
+	@mkdir -p build/bench && \
+	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/queue bench/bare/queue.c && \
+	CGO_ENABLED=0 $(BUILD) -o build/bench/sysv ./bench/sysv && \
+	build/bench/sysv -bare build/bench/queue $(if $(filter bench-sysv,$(MAKECMDGOALS)),$(ARGS))
 
 .PHONY: soak-scmrights
 soak-scmrights: ## N=1000000 random grants through one channel, audited (SEED=)
-	@N=$(N) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -run='^TestSoak$$' -v ./pkg/scmrights
+	@N=$(or $(N),1000000) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -run='^TestSoak$$' -v ./pkg/scmrights
 
 .PHONY: model
 model: ## check the Promela model of the hand-over with spin (QUICK=1: a smaller bound)

@@ -34,6 +34,8 @@ func InSubprocess(t *testing.T, attr *syscall.SysProcAttr) bool {
 		t.Skip("needs " + after(text, "needs "))
 	case !strings.Contains(text, "--- PASS: "+t.Name()):
 		t.Fatalf("the child did not run the test:\n%s", text)
+	case testing.Verbose():
+		t.Logf("in a process of its own:\n%s", text)
 	}
 	return false
 }
