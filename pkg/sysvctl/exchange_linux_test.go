@@ -32,6 +32,28 @@ func TestCallsGetTheirOwnReply(t *testing.T) {
 	if got := <-plain; got != "no reply wanted" {
 		t.Error(got)
 	}
+	numbers := map[string]bool{}
+	for range 3 { // no number lies there twice, and none that was used comes again
+		if _, err := q.Call(ctx, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		s, err := q.Snapshot()
+		if errors.Is(err, errors.ErrUnsupported) {
+			break
+		}
+		must(t, err)
+		here := map[string]bool{}
+		for _, m := range s.Messages {
+			here[string(m.Data)] = true
+			numbers[string(m.Data)] = true
+		}
+		if len(here) != 3 {
+			t.Errorf("%d different tickets among %d", len(here), len(s.Messages))
+		}
+	}
+	if len(numbers) != 0 && len(numbers) != 5 {
+		t.Errorf("%d numbers in three calls of three tickets", len(numbers))
+	}
 	var callers sync.WaitGroup
 	for c := range 8 {
 		callers.Go(func() {
@@ -92,7 +114,9 @@ func TestReplyWaitsForRoom(t *testing.T) {
 	go func() {
 		served <- q.Serve(serving, sysvctl.Service{Size: 100, Callers: 2, Plain: func([]byte) {},
 			Answer: func(r []byte) []byte {
-				for q.TrySend(sysvctl.TypePlain, make([]byte, 50)) == nil { // fills the room
+				for _, size := range []int{50, 1} { // to the last byte
+					for q.TrySend(sysvctl.TypePlain, make([]byte, size)) == nil {
+					}
 				}
 				return r
 			}})
