@@ -30,7 +30,7 @@ FAULTED := ./internal/fault ./pkg/scmrights ./tests/kill
 
 .PHONY: help
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: setup ## build bin/sallyport, bin/supervisor, bin/worker and bin/workers/*
@@ -58,6 +58,23 @@ kill-scmrights: ## kill -9 at failpoints of the hand-over (N=2000 SEED= RESUME=1
 	@N=$(or $(N),2000) SEED=$(SEED) RESUME=$(RESUME) OFFERS=2 RESULTS=$(CURDIR)/docs/results/kill-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^(TestEveryPairOfPoints|TestRandomKills)$$' ./tests/kill
 
+.PHONY: diff-sysvctl
+diff-sysvctl: ## random queue programs, kernel against model (N=100000 SEED= RESUME=1)
+	@N=$(or $(N),100000) SEED=$(SEED) RESUME=$(RESUME) RESULTS=$(CURDIR)/docs/results/diff-sysvctl.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestProgramsAgainstModel$$' ./tests/differential
+
+.PHONY: strace-scmrights
+strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 SEED=)
+	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^TestInjectedErrors$$' ./tests/kill
+
+# The inputs that fuzzers found interesting stay in the go command's cache; one
+# that failed goes into testdata/fuzz of its package.
+FUZZED := ./pkg/scmrights ./internal/sys
+.PHONY: fuzz
+fuzz: ## every fuzzer of the hand-over, one after the other (TIME=60s each)
+	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
+
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
 	@tools/container.sh prepare
@@ -77,11 +94,27 @@ race: setup ## run the in-process tests under the race detector
 		$$($(GO) list ./... | grep -Ev '$(NOT_RACE)')
 
 .PHONY: bench
-bench: ## time hand-overs beside a C program, on one CPU (ARGS="-rounds 5000")
+bench: bench-sysv ## time hand-overs and queues beside C programs, on one CPU (ARGS="-rounds 5000")
 	@mkdir -p build/bench && \
 	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/bare bench/bare/handover.c && \
 	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
 	build/bench/handover -bare build/bench/bare $(ARGS)
+
+.PHONY: bench-sysv
+bench-sysv: ## the queues alone (ARGS="-turns 9 -rounds 5000")
+	@mkdir -p build/bench && \
+	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/queue bench/bare/queue.c && \
+	CGO_ENABLED=0 $(BUILD) -o build/bench/sysv ./bench/sysv && \
+	build/bench/sysv -bare build/bench/queue $(if $(filter bench-sysv,$(MAKECMDGOALS)),$(ARGS))
+
+.PHONY: soak-scmrights
+soak-scmrights: ## N=1000000 random grants through one channel, audited (SEED=)
+	@N=$(or $(N),1000000) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -run='^TestSoak$$' -v ./pkg/scmrights
+
+.PHONY: model
+model: ## check the Promela model of the hand-over with spin (QUICK=1: a smaller bound)
+	@tools/setup.sh model
+	@$(GO) run ./internal/modelcheck/cmd $(if $(QUICK),-quick) pkg/scmrights/model
 
 .PHONY: narrow
 narrow: setup ## run the queue tests as a 32-bit program of this machine (386)

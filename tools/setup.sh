@@ -1,5 +1,5 @@
 #!/bin/sh
-# setup.sh WHAT: does this machine have what WHAT (build, cross, integration)
+# setup.sh WHAT: does this machine have what WHAT (build, cross, integration, model)
 # needs? As root on a machine with apt, what is missing is installed and said;
 # otherwise the line to type is printed and the exit code is 1, so that make
 # stops before it builds anything. NO_INSTALL=1 never installs.
@@ -40,6 +40,11 @@ needed_to_cross() {
 	have dpkg-deb || need "dpkg-deb, to unpack Debian packages" dpkg dpkg dpkg
 	have aarch64-linux-gnu-gcc ||
 		need "gcc for arm64" "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" gcc-aarch64-linux-gnu aarch64-linux-gnu-gcc
+}
+
+needed_for_model() {
+	have spin || need "spin, the model checker (Debian and Ubuntu have it; source: spinroot.com)" spin spin spin
+	have gcc && compiles stdlib.h || need "gcc with the C library's headers" "gcc libc6-dev" "gcc glibc-devel" gcc
 }
 
 needed_for_containers() {
@@ -109,8 +114,9 @@ case $what in
 build) check=needed_to_build ;;
 cross) check=needed_to_cross ;;
 integration) check=needed_for_containers ;;
+model) check=needed_for_model ;;
 *)
-	echo "usage: setup.sh build|cross|integration" >&2
+	echo "usage: setup.sh build|cross|integration|model" >&2
 	exit 2
 	;;
 esac
@@ -125,4 +131,6 @@ if [ -n "$why" ]; then
 		exit 1
 	fi
 fi
-[ "$what" != build ] || check_go
+case $what in
+build | model) check_go ;;
+esac

@@ -16,6 +16,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -124,8 +125,9 @@ static void round_steps(int socket, const int *fds, int n)
 	copies[n] = pipe[1];
 	send_all(socket, copies, n + 1, frame + (size_t)n * slot);
 	close(pipe[1]);
-	while (read(pipe[0], answer, sizeof answer) > 0)
-		;
+	struct pollfd end = {.fd = pipe[0]};
+	if (poll(&end, 1, -1) != 1 || read(pipe[0], answer, sizeof answer) <= 0)
+		die("receipt");
 	close(pipe[0]);
 	for (int i = 0; i < n; i++)
 		close(copies[i]);

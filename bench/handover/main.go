@@ -12,6 +12,8 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"strconv"
+	"strings"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -27,6 +29,7 @@ type options struct {
 	cpu    int
 	blocks int
 	rounds int
+	counts string
 }
 
 func main() {
@@ -38,6 +41,7 @@ func main() {
 	flag.IntVar(&o.cpu, "cpu", runtime.NumCPU()-1, "the CPU that all processes run on")
 	flag.IntVar(&o.blocks, "blocks", 10, "turns that each side has")
 	flag.IntVar(&o.rounds, "rounds", 2000, "hand-overs in a turn with one descriptor; fewer with more")
+	flag.StringVar(&o.counts, "descriptors", "1,16,250", "how many descriptors a hand-over has")
 	flag.Parse()
 	if os.Getenv(pinnedVariable) == "" {
 		exit(pinned(o.cpu))
@@ -71,8 +75,12 @@ func run(o options) error {
 	fmt.Println("times in microseconds a hand-over; x is the ratio to C bare")
 	fmt.Printf("%5s  %-9s %9s %7s %9s %7s %9s  %s\n", "descr", "side", "median", "x", "p99", "x", "mean", "allocations: parent, worker")
 	var errs []error
-	for _, count := range []int{1, 16, 250} {
-		errs = append(errs, compare(o, count))
+	for _, word := range strings.Split(o.counts, ",") {
+		count, err := strconv.Atoi(word)
+		if err == nil {
+			err = compare(o, count)
+		}
+		errs = append(errs, err)
 	}
 	return errors.Join(errs...)
 }

@@ -125,7 +125,10 @@ func (d *demo) connect(ctx context.Context, parent *parent) (<-chan []byte, erro
 		}
 		select {
 		case <-parent.done:
-			return nil, exit{parent.code(), ""} // it said why itself
+			if code := parent.code(); code > 0 {
+				return nil, exit{code, ""} // it said why itself
+			}
+			return nil, exit{exitFailed, "the supervisor ended before it answered: " + parent.cmd.ProcessState.String()}
 		case <-deadline:
 			return nil, fmt.Errorf("the supervisor did not answer on %s within %v", d.client.Path, startTime)
 		case <-ctx.Done():

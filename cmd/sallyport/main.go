@@ -51,7 +51,7 @@ func execute(ctx context.Context) int {
 		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
 	})
 	root.CompletionOptions.DisableDefaultCmd = false
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), queueCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), queueCommand(), fdCommand(), versionCommand())
 	return report(root.ExecuteContext(ctx))
 }
 

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 
-	"sallyport/internal/attest"
 	"sallyport/internal/launch"
 	"sallyport/internal/monitor"
 )
@@ -13,11 +12,14 @@ import (
 // converse takes the steps of the hand-over in order, then passes on what the
 // worker says until the channel ends.
 func (x *session) converse() error {
-	if _, err := x.conn.Hello(x.ctx); err != nil {
-		return x.ending("HELLO", err)
+	small := x.w.cfg.Protocol < 2
+	if !small {
+		if _, err := x.conn.Hello(x.ctx); err != nil {
+			return x.ending("HELLO", err)
+		}
+		// From here a start-up call is a breach.
+		x.proc.SetPhase(launch.Running)
 	}
-	// From here a start-up call is a breach.
-	x.proc.SetPhase(launch.Running)
 	x.post(monitor.Event{Kind: monitor.Hello})
 	for range 2 {
 		select {
@@ -28,6 +30,9 @@ func (x *session) converse() error {
 		case <-x.ctx.Done():
 			return nil
 		}
+	}
+	if small {
+		return x.converseSmall()
 	}
 	for {
 		m, err := x.conn.Receive(x.ctx)
@@ -42,8 +47,7 @@ func (x *session) converse() error {
 func (x *session) take(step monitor.ActionKind) error {
 	switch step {
 	case monitor.Prove:
-		proof, err := attest.Prove(x.proc, attest.Expect{UID: x.w.id, GID: x.w.id, SharedID: x.w.s.options.rootless,
-			Filters: x.w.s.own + 1, Exe: x.w.exe}, x.w.cfg.Proof)
+		proof, err := x.prove()
 		if err != nil {
 			return fmt.Errorf("proof of confinement: %w", err)
 		}

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"sallyport/internal/fault"
@@ -12,24 +13,31 @@ import (
 	"sallyport/pkg/scmrights"
 )
 
-// grant takes the steps from a proof to START: WELCOME, one OFFER with
+// grant takes the steps from a proof to START, as far as the worker speaks the
+// hand-over: WELCOME, one OFFER with
 // everything the configuration names, a receipt for each descriptor, START.
 // Devices are shared, so that a successor gets the same open files; bells and
 // day files are moved: the parent has no use for its copy.
 func (x *session) grant() error {
-	if err := x.conn.Welcome(x.epoch); err != nil {
-		return fmt.Errorf("WELCOME: %w", err)
+	small := x.w.cfg.Protocol < 2
+	if !small {
+		if err := x.conn.Welcome(x.epoch); err != nil {
+			return fmt.Errorf("WELCOME: %w", err)
+		}
 	}
 	items, moved, err := x.items()
 	if err != nil {
 		return err
+	}
+	if x.w.cfg.Protocol == 0 && len(items) == 0 {
+		return errors.New("nothing is there to be granted, and its launcher waits for something")
 	}
 	fault.Point("P1") // opened, and nothing is sent
 	err = x.offer(items)
 	if closeErr := closeAll(moved); err == nil {
 		err = closeErr
 	}
-	if err != nil {
+	if err != nil || small {
 		return err
 	}
 	body, err := x.w.start().Encode()
@@ -59,6 +67,11 @@ func (x *session) items() (items []scmrights.Item, moved []*os.File, err error) 
 			return nil, nil, errors.Join(err, closeAll(moved))
 		}
 		items, moved = append(items, item), append(moved, item.File)
+	}
+	sockets, owned, err := w.s.inputs.sockets(w.cfg)
+	items, moved = append(items, sockets...), append(moved, owned...)
+	if err != nil {
+		return nil, nil, errors.Join(err, closeAll(moved))
 	}
 	bells, err := w.s.bus.Bells(w.cfg.ID)
 	if err != nil {
@@ -142,9 +155,9 @@ func (w *worker) start() *lane.Start {
 	return st
 }
 
-// mayHold says whether a name is among the worker's devices or directories.
+// mayHold says whether a name is among what the worker is granted.
 func (w *worker) mayHold(name string) bool {
-	return w.s.inputs.grants(name, w.cfg.Devices, w.cfg.Directories)
+	return slices.Contains(w.cfg.Sockets, name) || w.s.inputs.grants(name, w.cfg.Devices, w.cfg.Directories)
 }
 
 func closeAll(files []*os.File) error {

@@ -12,22 +12,24 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/device"
+	"sallyport/internal/socket"
 	"sallyport/pkg/scmrights"
 )
 
 // inputs are the devices and directories of the configuration, opened by the
 // parent and granted by name.
 type inputs struct {
-	cfg    *config.Config
-	owners []uint32
-	log    hclog.Logger
+	cfg       *config.Config
+	owners    []uint32
+	log       hclog.Logger
+	listeners listeners
 
 	mu      sync.Mutex
 	devices map[string]*device.Device // by device name; without absent optional ones
 	absent  map[string]string         // why an optional device, or a lost grant of one, is missing
 }
 
-func openInputs(cfg *config.Config, owners []uint32, log hclog.Logger) (*inputs, error) {
+func openInputs(cfg *config.Config, owners []uint32, inherited socket.Inherited, log hclog.Logger) (*inputs, error) {
 	in := &inputs{cfg: cfg, owners: owners, log: log, devices: make(map[string]*device.Device), absent: make(map[string]string)}
 	var faults []error
 	for _, conf := range cfg.Devices {
@@ -41,6 +43,10 @@ func openInputs(cfg *config.Config, owners []uint32, log hclog.Logger) (*inputs,
 		default:
 			faults = append(faults, err)
 		}
+	}
+	var err error
+	if in.listeners, err = openListeners(cfg, inherited, log); err != nil {
+		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, errors.Join(err, in.Close())
@@ -117,6 +123,9 @@ func (in *inputs) reopen(name string) (item scmrights.Item, owned bool, err erro
 		item, err = in.segment(name)
 		return item, true, err
 	}
+	if conf, known := in.cfg.Socket(name); known {
+		return in.socket(conf, false)
+	}
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, conf := range in.cfg.Devices {
@@ -165,9 +174,9 @@ func (in *inputs) degraded() []string {
 	return list
 }
 
-// Close closes every device.
+// Close closes every device and listener.
 func (in *inputs) Close() error {
-	var errs []error
+	errs := []error{in.listeners.Close()}
 	for _, d := range in.devices {
 		errs = append(errs, d.Close())
 	}

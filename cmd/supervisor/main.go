@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sallyport/internal/config"
+	"sallyport/internal/socket"
 )
 
 // Exit codes, the same as the command's.
@@ -29,6 +30,7 @@ type options struct {
 	level     string
 	json      bool
 	namespace string // set by ourselves for the exec that enters the IPC namespace
+	inherited socket.Inherited
 }
 
 func (o options) alsoOwner() ([]uint32, error) {
@@ -89,7 +91,13 @@ func start(o options) int {
 		fmt.Fprintln(os.Stderr, "supervisor:", err)
 		return exitFailed
 	}
-	err := supervise(o, log)
+	inherited, err := socket.FromEnvironment()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "supervisor: listeners of the service manager:", err)
+		return exitFailed
+	}
+	o.inherited = inherited
+	err = supervise(o, log)
 	var problems config.Problems
 	switch {
 	case errors.As(err, &problems):

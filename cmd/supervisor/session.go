@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
-	"strconv"
 	"sync"
 	"time"
 
@@ -119,8 +117,10 @@ func (x *session) launch() (*launch.Process, error) {
 	}
 	defer output.Close()
 	w := x.w
+	exe, program, args := w.images()
 	proc, err := w.s.launcher.Start(x.ctx, launch.Spec{
-		Name: w.cfg.Name, Exe: w.exe, Args: w.cfg.Command, Env: environment(w.cfg.Limits.Memory),
+		Name: w.cfg.Name, Exe: exe, Program: program, Args: args, Env: w.environment(),
+		ReadOnly: w.cfg.ReadOnly, Notify: w.cfg.Notify,
 		UID: w.id, GID: w.id, SharedID: w.s.options.rootless,
 		Filter: w.filter.program.BPF, Decide: w.filter.decide,
 		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: w.cfg.Limits.Memory,
@@ -145,18 +145,13 @@ func (x *session) launch() (*launch.Process, error) {
 	return proc, nil
 }
 
-// environment is all a worker gets. GOMAXPROCS keeps the Go runtime from
-// reading its cgroup every second; GOMEMLIMIT makes it collect before the data
-// limit ends it.
-func environment(memory uint64) []string {
-	env := []string{"SALLYPORT_CHANNEL=3", "GOMAXPROCS=" + strconv.Itoa(min(2, runtime.NumCPU()))}
-	if memory > 0 {
-		env = append(env, fmt.Sprintf("GOMEMLIMIT=%dB", memory/5*4))
-	}
-	return env
-}
-
 func (x *session) askStop() {
+	if x.w.cfg.Protocol < 2 {
+		if err := x.proc.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+			x.w.log.Error("SIGTERM", "error", err)
+		}
+		return
+	}
 	if err := x.conn.Send(lane.MsgStop, stopPayload()); err != nil {
 		x.w.log.Debug("STOP was not taken", "why", err)
 	}

@@ -126,7 +126,7 @@ func (s *supervisor) open() error {
 	if s.own > 0 {
 		s.log.Warn("another seccomp filter surrounds the supervisor: its refusals outrank the answers to a worker's notices", "filters", s.own)
 	}
-	if s.inputs, err = openInputs(s.cfg, owners, s.log); err != nil {
+	if s.inputs, err = openInputs(s.cfg, owners, s.options.inherited, s.log); err != nil {
 		return err
 	}
 	s.sensors = numberSensors(s.cfg, s.inputs)

@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"sync/atomic"
 
+	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/reading"
 )
@@ -32,6 +34,10 @@ func (s *supervisor) sensor(id uint32) (sensor, bool) {
 // tap is the supervisor's own subscription: fixed frames of every sender become
 // events. It is the only thing of a reading that the parent looks at.
 func (s *supervisor) tap(ctx context.Context) error {
+	if !slices.ContainsFunc(s.cfg.Workers, sends) {
+		<-ctx.Done() // there is no lane to listen to
+		return nil
+	}
 	lanes := s.bus.Tap()
 	for {
 		item, err := lanes.Receive(ctx)
@@ -46,6 +52,10 @@ func (s *supervisor) tap(ctx context.Context) error {
 		}
 		s.frame(&item.Frame)
 	}
+}
+
+func sends(w config.Worker) bool {
+	return slices.ContainsFunc(w.Queues, func(q config.WorkerQueue) bool { return len(q.Send) > 0 })
 }
 
 func (s *supervisor) frame(f *reading.Frame) {

@@ -178,7 +178,7 @@ func (w *worker) permit() {
 		w.handle(monitor.Event{Kind: monitor.Failed, Reason: fmt.Sprintf("open its lanes: %v", err)})
 		return
 	}
-	if err := w.session.conn.Acknowledge(w.session.readySeq); err != nil {
+	if err := w.session.acknowledgeReady(); err != nil {
 		w.handle(monitor.Event{Kind: monitor.Failed, Reason: fmt.Sprintf("acknowledge READY: %v", err)})
 		return
 	}

@@ -14,8 +14,14 @@ import (
 
 func main() {
 	verb := ""
-	if len(os.Args) == 2 {
+	if len(os.Args) >= 2 {
 		verb = os.Args[1]
+	}
+	switch {
+	case verb == "launcher" && len(os.Args) > 2:
+		os.Exit(launcher(os.Args[2:]))
+	case len(os.Args) != 2:
+		verb = ""
 	}
 	switch verb {
 	case "read":

@@ -18,5 +18,5 @@ func Below(path string) (threads func(Expect) (int, error), root func() error, e
 		err := f.threadsConfined(d, e)
 		return f.threads, err
 	}
-	return threads, func() error { return rootEmpty(d, Expect{}) }, nil
+	return threads, func() error { return rootKnown(d, Expect{}) }, nil
 }

@@ -22,6 +22,8 @@ type Expect struct {
 	SharedID bool     // ids as expected, groups not looked at: they cannot be emptied there
 	Filters  int      // OwnFilters() + 1
 	Exe      *os.File // the file launched, borrowed
+	Program  *os.File // what it is to execute in its turn, borrowed; nil for nothing
+	Root     []string // names that its root holds
 }
 
 // Proof is what was found. It satisfies what pkg/scmrights asks of one.

@@ -4,10 +4,13 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/launch/stage"
 )
 
 // namespaces of a worker: whether it has its own.
@@ -21,7 +24,7 @@ var namespaces = []struct {
 
 // surroundings is level 2.
 func (f *Proof) surroundings(d *procDir, e Expect) error {
-	for _, check := range []func(*procDir, Expect) error{namespacesPrivate, rootEmpty, descriptorsKnown, exeSame, memorySplit} {
+	for _, check := range []func(*procDir, Expect) error{namespacesPrivate, rootKnown, descriptorsKnown, exeSame, memorySplit} {
 		if err := check(d, e); err != nil {
 			return err
 		}
@@ -49,13 +52,15 @@ func namespacesPrivate(d *procDir, _ Expect) error {
 	return nil
 }
 
-func rootEmpty(d *procDir, _ Expect) error {
+func rootKnown(d *procDir, e Expect) error {
 	names, err := d.list("root/")
 	if err != nil {
 		return err
 	}
-	if len(names) != 0 {
-		return fmt.Errorf("the worker's root holds %q and more, want nothing", names[0])
+	for _, name := range names {
+		if !slices.Contains(e.Root, name) {
+			return fmt.Errorf("the worker's root holds %q, want nothing but %q", name, e.Root)
+		}
 	}
 	fd, err := unix.Openat(d.fd, "root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -72,9 +77,9 @@ func rootEmpty(d *procDir, _ Expect) error {
 	return nil
 }
 
-// descriptorsKnown admits 0, 1, 2, the channel at 3, and what a Go runtime
-// opens for its poller: one epoll and one eventfd.
-func descriptorsKnown(d *procDir, _ Expect) error {
+// descriptorsKnown admits 0, 1, 2, the channel at 3, what a Go runtime opens
+// for its poller: one epoll and one eventfd, and the program of a launcher.
+func descriptorsKnown(d *procDir, e Expect) error {
 	names, err := d.list("fd")
 	if err != nil {
 		return err
@@ -100,6 +105,10 @@ func descriptorsKnown(d *procDir, _ Expect) error {
 			if !strings.HasPrefix(link, "socket:") {
 				return fmt.Errorf("descriptor 3 is %q, want the channel's socket", link)
 			}
+		case n == stage.SecondFD && e.Program != nil:
+			if err := sameFile(d, "fd/"+name, "holds as its program", e.Program); err != nil {
+				return err
+			}
 		case pollers[link]:
 			delete(pollers, link) // one of each
 		default:
@@ -116,11 +125,16 @@ func exeSame(d *procDir, e Expect) error {
 	if e.Exe == nil {
 		return errors.New("no executable to compare with")
 	}
-	theirs, err := d.stat("exe")
+	return sameFile(d, "exe", "executes", e.Exe)
+}
+
+// sameFile compares inodes; does says what the worker does with its one.
+func sameFile(d *procDir, name, does string, want *os.File) error {
+	theirs, err := d.stat(name)
 	if err != nil {
 		return err
 	}
-	conn, err := e.Exe.SyscallConn()
+	conn, err := want.SyscallConn()
 	if err != nil {
 		return err
 	}
@@ -133,7 +147,7 @@ func exeSame(d *procDir, e Expect) error {
 		return os.NewSyscallError("fstat", statErr)
 	}
 	if theirs.Dev != ours.Dev || theirs.Ino != ours.Ino {
-		return fmt.Errorf("the worker executes inode %d of device %#x, launched was inode %d of %#x", theirs.Ino, theirs.Dev, ours.Ino, ours.Dev)
+		return fmt.Errorf("the worker %s inode %d of device %#x, launched was inode %d of %#x", does, theirs.Ino, theirs.Dev, ours.Ino, ours.Dev)
 	}
 	return nil
 }

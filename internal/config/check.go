@@ -26,6 +26,7 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.references(n, "directories", top.all("directory"), "directory")
 		r.references(n, "sockets", top.all("socket"), "socket")
 		r.checkWorkerQueues(n, c, top)
+		r.checkLevel(n)
 		for _, w := range get[[]word](n.t, "after", n) {
 			if w.text == n.label {
 				r.in(n, w.rng, fault{"the worker waits for itself", "", "remove it from after"})

@@ -79,6 +79,7 @@ type Socket struct {
 	Listen  bool   // else connect
 	Network string // tcp udp unix
 	Address string // literal address with port, or an absolute path
+	Mode    uint32 // permission bits of a unix socket that is listened on
 	Pos     Pos
 }
 
@@ -110,6 +111,10 @@ type Worker struct {
 	ReadyWithin, Heartbeat        time.Duration
 	Proof                         int
 	After                         []string
+	Protocol                      int           // level of the hand-over: 2, 1 or 0
+	Notify                        bool          // protocol 0: ready at READY=1
+	StartGrace                    time.Duration // protocol 0 and 1: of the start-up calls, after the last exec
+	ReadOnly                      []string      // absolute paths bound into its root
 	Pos                           Pos
 }
 
@@ -149,6 +154,15 @@ func (c *Config) Directory(name string) (Directory, bool) {
 		return Directory{}, false
 	}
 	return c.Directories[i], true
+}
+
+// Socket returns the socket of that name.
+func (c *Config) Socket(name string) (Socket, bool) {
+	i := slices.IndexFunc(c.Sockets, func(s Socket) bool { return s.Name == name })
+	if i < 0 {
+		return Socket{}, false
+	}
+	return c.Sockets[i], true
 }
 
 // UserID returns the user and group id of the worker from the pool.

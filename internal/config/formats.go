@@ -150,6 +150,15 @@ func parseAddress(s string) (address, fault) {
 	return address{network, at.String()}, fault{}
 }
 
+// parseMode reads permission bits as chmod has them.
+func parseMode(s string) (uint32, fault) {
+	n, err := strconv.ParseUint(s, 8, 32)
+	if err != nil || n > 0o777 || len(s) < 3 {
+		return 0, fault{fmt.Sprintf("%q is no mode", s), "", `write three octal digits after a zero, as in "0666" or "0600"`}
+	}
+	return uint32(n), fault{}
+}
+
 // checkPath holds a path to one spelling, so that two blocks with the same path
 // are seen to have it.
 func checkPath(s string) fault {

@@ -52,7 +52,7 @@ func TestParseExample(t *testing.T) {
 		Devices: []string{"load", "mem", "cpu_pressure", "cpu_temp", "core_temp", "fridge"}, Policy: "sensor-read",
 		Queues:  []config.WorkerQueue{{Name: "readings", Send: []string{"reading", "alert"}}},
 		Restart: config.Restart{When: "on-failure", BackoffMin: 200 * time.Millisecond, BackoffMax: 30 * time.Second, GiveUp: 5, GiveUpWithin: 10 * time.Minute},
-		Limits:  config.Limits{Memory: 64 << 20, Tasks: 16, OpenFiles: 64}, ReadyWithin: 5 * time.Second, Heartbeat: 10 * time.Second, Proof: 3}
+		Limits:  config.Limits{Memory: 64 << 20, Tasks: 16, OpenFiles: 64}, ReadyWithin: 5 * time.Second, Heartbeat: 10 * time.Second, Proof: 3, Protocol: 2}
 	if !cmp.Equal(c.Workers[0], wantSampler, cmpopts.EquateEmpty(), noPos) {
 		t.Errorf("sampler: %s", cmp.Diff(wantSampler, c.Workers[0], noPos))
 	}
@@ -198,7 +198,8 @@ func TestParseIsBounded(t *testing.T) {
 		if name == "10 MB" && !strings.Contains(err.Error(), "the file has 10485760 bytes") {
 			t.Errorf("%s: %v", name, err)
 		}
-		if took := time.Since(begin); took > 5*time.Second {
+		// What is bounded takes a second, what is not would take hours.
+		if took := time.Since(begin); took > time.Minute {
 			t.Errorf("%s took %s", name, took)
 		} else if testing.Verbose() {
 			t.Logf("%s: %s, %d problems, first: %.100s", name, took, len(problems), problems[0].What)

@@ -5,6 +5,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/sys"
 )
 
 // FD owns one descriptor. Its methods may be called from several goroutines.
@@ -23,14 +25,13 @@ func Own(n int) *FD {
 	return d
 }
 
-// Own makes d, which owns none, the owner of number n. It panics on a negative
-// number and when d has one already, which would be lost.
+// Own makes d, which owns none and which no other goroutine knows yet, the owner
+// of number n. It panics on a negative number and when d has one already, which
+// would be lost.
 func (d *FD) Own(n int) {
 	if n < 0 {
 		panic("fd: a negative number owned")
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	if d.held != 0 {
 		panic("fd: a second number owned")
 	}
@@ -42,32 +43,26 @@ func (d *FD) Own(n int) {
 // file description, close-on-exec, never one of 0, 1, 2 (F_DUPFD_CLOEXEC,
 // fcntl(2)). Offset, status flags and locks stay shared with f.
 func Dup(f *os.File) (*FD, error) {
-	d := &FD{}
-	if err := d.Dup(f); err != nil {
+	n, err := DupNumber(f)
+	if err != nil {
 		return nil, err
 	}
-	return d, nil
+	return Own(n), nil
 }
 
-// Dup is the function Dup into an FD that owns none.
-func (d *FD) Dup(f *os.File) error {
+// DupNumber is Dup for a caller that gives the number to an FD of its own.
+func DupNumber(f *os.File) (n int, err error) {
 	raw, err := f.SyscallConn()
 	if err != nil {
-		return err // a nil file
+		return -1, err // a nil file
 	}
-	var n int
-	var dupErr error
-	err = raw.Control(func(old uintptr) {
-		n, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 3)
+	controlErr := raw.Control(func(old uintptr) {
+		n, err = sys.BriefFcntl(int(old), unix.F_DUPFD_CLOEXEC, 3)
 	})
-	if err != nil {
-		return os.ErrClosed // the one reason; the runtime's own error value is not exported
+	if controlErr != nil {
+		return -1, os.ErrClosed // the one reason; the runtime's own error value is not exported
 	}
-	if dupErr != nil {
-		return os.NewSyscallError("fcntl(F_DUPFD_CLOEXEC)", dupErr)
-	}
-	d.Own(n)
-	return nil
+	return n, err
 }
 
 // Borrow calls use with the number, which stays open until use returns. On a

@@ -18,6 +18,9 @@
 //	Starting    the plugin's image, until the supervisor has its HELLO
 //	Running     everything notified is up to Spec.Decide with this phase
 //
+// A Spec with a Program is executed twice: the executable is a launcher, whose own
+// exec of the program, once and in phase Starting, continues as well.
+//
 // Needs Linux 5.11 with seccomp filters, /proc, and root or the capabilities
 // of root in a user namespace; Probe says in words what is missing. The
 // package proves nothing: internal/attest does, from what a Process shows.

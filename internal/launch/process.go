@@ -19,6 +19,7 @@ type Process struct {
 	pidfd  *os.File
 	decide func(Phase, int32, [6]uint64) Verdict
 	filter [sha256.Size]byte
+	second *secondExec // nil when there is no Spec.Program
 
 	started chan struct{} // closed when the plugin's image runs
 	done    chan struct{} // closed when reaped and everything is closed
@@ -28,6 +29,7 @@ type Process struct {
 	mu     sync.Mutex
 	phase  Phase
 	notice *ExecNotice
+	notify *os.File // until Notify gives it away
 	exit   Exit
 
 	// Of the watching goroutine alone, and of launchError after it.
@@ -35,6 +37,7 @@ type Process struct {
 	listener  int // -1 when there is none
 	report    int // -1 after its end
 	ready     bool
+	notifies  bool // Spec.Notify: a socket is to be fetched with the listener
 	fetched   bool
 	stageSaid []byte
 	fault     error
@@ -56,12 +59,16 @@ type Exit struct {
 }
 
 func newProcess(spec *Spec, child spawned) *Process {
-	return &Process{
+	p := &Process{
 		name: spec.Name, pid: child.pid, pidfd: os.NewFile(uintptr(child.pidfd), "pidfd of "+spec.Name),
 		decide: spec.Decide, filter: sha256.Sum256(pidpin.Pin(spec.Filter, child.pid)),
 		started: make(chan struct{}), done: make(chan struct{}),
-		fd: child.pidfd, listener: -1, report: child.report,
+		fd: child.pidfd, listener: -1, report: child.report, notifies: spec.Notify,
 	}
+	if spec.Program != nil {
+		p.second = &secondExec{}
+	}
+	return p
 }
 
 // Name is the Spec's.

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"syscall"
 
@@ -58,16 +59,21 @@ func (r *spawnRequest) clone() (spawned, error) {
 	}
 	defer unix.Close(report[1])
 
-	files, release, err := borrow(r.null, orNull(r.spec.Stdout, r.null), orNull(r.spec.Stderr, r.null), r.spec.Channel, r.spec.Exe, r.stage)
+	own := []*os.File{r.null, orNull(r.spec.Stdout, r.null), orNull(r.spec.Stderr, r.null), r.spec.Channel, r.spec.Exe, r.stage}
+	if r.spec.Program != nil {
+		own = append(own, r.spec.Program)
+	}
+	files, release, err := borrow(own...)
 	if err != nil {
 		unix.Close(report[0])
 		return spawned{}, err
 	}
 	defer release()
+	files = slices.Insert(files, stage.OrderFD, uintptr(order), uintptr(report[1])) // before the program, which not everyone has
 	pidfd := -1
 	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(stage.SelfFD), []string{"worker", "stage"}, &syscall.ProcAttr{
 		Env:   stageEnv,
-		Files: append(files, uintptr(order), uintptr(report[1])),
+		Files: files,
 		Sys: &syscall.SysProcAttr{
 			Cloneflags: namespaces,
 			Pdeathsig:  syscall.SIGKILL, // until the stage sets its own

@@ -39,8 +39,11 @@ type Verdict struct {
 type Spec struct {
 	Name string
 	Exe  *os.File // an ELF file, open for reading or with O_PATH
-	Args []string // argv, the name included; empty means Name alone
-	Env  []string
+	// Program, when not nil, is what Exe executes in its turn, from descriptor
+	// stage.SecondFD: Exe is a launcher, and this one exec more continues.
+	Program *os.File
+	Args    []string // argv, the name included; empty means Name alone
+	Env     []string
 
 	UID, GID uint32 // not 0, unless SharedID
 	// SharedID keeps the supervisor's ids: for a user namespace that maps a
@@ -59,6 +62,9 @@ type Spec struct {
 	Tasks     uint32 // processes and threads of the uid; 0 = no limit
 	Data      uint64 // bytes of private writable memory, 0 = no limit; a Go worker needs 64 MiB
 	FileSize  uint64 // bytes, the largest a file may grow; 0 = no limit
+
+	ReadOnly []string // absolute paths of directories and files to be seen in the root, read-only
+	Notify   bool     // bind a datagram socket at stage.Notify; Process.Notify has it
 
 	Channel        *os.File // the worker's end, becomes its descriptor 3
 	Stdout, Stderr *os.File // nil = /dev/null
@@ -86,6 +92,7 @@ func (s *Spec) order() *stage.Order {
 	o := &stage.Order{
 		Args: s.Args, Env: s.Env, UID: s.UID, GID: s.GID, SharedID: s.SharedID, Filter: s.Filter,
 		OpenFiles: s.OpenFiles, Tasks: s.Tasks, Data: s.Data, FileSize: s.FileSize,
+		Program: s.Program != nil, Notify: s.Notify, ReadOnly: s.ReadOnly,
 	}
 	if len(o.Args) == 0 {
 		o.Args = []string{s.Name}

@@ -128,6 +128,10 @@ func (p *Process) fetch() {
 	if link, err := os.Readlink("/proc/self/fd/" + strconv.Itoa(fd)); err != nil || link != want {
 		p.end(fmt.Errorf("listener of the filter: descriptor %d of the stage is %q, want %q (%v)", stage.ListenerFD, link, want, err))
 		p.closeListener()
+		return
+	}
+	if p.notifies {
+		p.fetchNotify()
 	}
 }
 
@@ -170,6 +174,9 @@ func (p *Process) closeAll() {
 	p.closeListener()
 	if p.report >= 0 {
 		unix.Close(p.report)
+	}
+	if f := p.Notify(); f != nil {
+		_ = f.Close()
 	}
 	_ = p.pidfd.Close()
 }

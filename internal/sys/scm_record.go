@@ -15,7 +15,13 @@ func ScmSend(fd int, data, control []byte, flags int) (int, error) {
 	var iov unix.Iovec
 	var msg unix.Msghdr
 	scmFill(&msg, &iov, data, control)
-	n, _, errno := unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags))
+	var n uintptr
+	var errno unix.Errno
+	if flags&unix.MSG_DONTWAIT != 0 { // the scheduler need not know, as in MsgSend
+		n, _, errno = unix.RawSyscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags))
+	} else {
+		n, _, errno = unix.Syscall(unix.SYS_SENDMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags))
+	}
 	runtime.KeepAlive(data)
 	runtime.KeepAlive(control)
 	if errno != 0 {
@@ -32,7 +38,13 @@ func ScmReceive(fd int, data, control []byte, flags int) (n, controlLen, msgFlag
 	var iov unix.Iovec
 	var msg unix.Msghdr
 	scmFill(&msg, &iov, data, control)
-	r, _, errno := unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags))
+	var r uintptr
+	var errno unix.Errno
+	if flags&unix.MSG_DONTWAIT != 0 {
+		r, _, errno = unix.RawSyscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags))
+	} else {
+		r, _, errno = unix.Syscall(unix.SYS_RECVMSG, uintptr(fd), uintptr(unsafe.Pointer(&msg)), uintptr(flags))
+	}
 	runtime.KeepAlive(data)
 	runtime.KeepAlive(control)
 	if errno != 0 {

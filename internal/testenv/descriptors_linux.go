@@ -5,6 +5,7 @@ import (
 	"os"
 	"slices"
 	"testing"
+	"time"
 )
 
 // Descriptors lists the descriptor table of this process as the kernel shows
@@ -26,17 +27,34 @@ func Descriptors() ([]string, error) {
 	return table, nil
 }
 
+// settling is how long a goroutine or a process of an earlier test may take to
+// close what is its own.
+const settling = 50 * time.Millisecond
+
+// settled reads the table until it says the same twice, a moment apart.
+func settled() ([]string, error) {
+	last, err := Descriptors()
+	for end := time.Now().Add(settling); err == nil && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
+		before := last
+		if last, err = Descriptors(); slices.Equal(before, last) {
+			break
+		}
+	}
+	return last, err
+}
+
 // CheckFDs compares the descriptor table at the end of the test with the one
 // now and reports every difference. Warm up first what opens descriptors
 // lazily and keeps them (os/exec, the poller).
 func CheckFDs(t testing.TB) {
 	t.Helper()
-	before, err := Descriptors()
+	before, err := settled()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		after, err := Descriptors()
+		after, err := settled()
 		if err != nil {
 			t.Error(err)
 		}

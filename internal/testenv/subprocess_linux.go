@@ -24,7 +24,7 @@ func InSubprocess(t *testing.T, attr *syscall.SysProcAttr) bool {
 		return true
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", "-test.count=1")
-	cmd.Env = append(os.Environ(), childVariable+"="+t.Name())
+	cmd.Env = append(os.Environ(), childVariable+"="+t.Name(), "GORACE=atexit_sleep_ms=0") // a race build sleeps 1 s before it exits
 	cmd.SysProcAttr = attr
 	out, err := cmd.CombinedOutput()
 	switch text := string(out); {
@@ -34,6 +34,8 @@ func InSubprocess(t *testing.T, attr *syscall.SysProcAttr) bool {
 		t.Skip("needs " + after(text, "needs "))
 	case !strings.Contains(text, "--- PASS: "+t.Name()):
 		t.Fatalf("the child did not run the test:\n%s", text)
+	case testing.Verbose():
+		t.Logf("in a process of its own:\n%s", text)
 	}
 	return false
 }

@@ -29,22 +29,27 @@ type Process struct {
 // channel as descriptor 3. End gives the error of its exit.
 func Exec(t testing.TB, epoch uint32, env ...string) *Process {
 	t.Helper()
-	p := &Process{}
+	// A program built with the race detector otherwise lingers for a second.
+	return Program(t, epoch, exec.Command(os.Args[0]), append([]string{"GORACE=atexit_sleep_ms=0"}, env...)...)
+}
+
+// Program is Exec for any worker: cmd is ready but for its channel.
+func Program(t testing.TB, epoch uint32, cmd *exec.Cmd, env ...string) *Process {
+	t.Helper()
+	p := &Process{Cmd: cmd}
 	p.Parent = begin(t, epoch, func(channel *os.File) <-chan error {
 		defer channel.Close()
-		p.Cmd = exec.Command(os.Args[0])
-		// A program built with the race detector otherwise lingers for a second.
-		p.Cmd.Env = append(os.Environ(), scmrights.ChannelVariable+"=3", "GORACE=atexit_sleep_ms=0")
-		p.Cmd.Env = append(p.Cmd.Env, env...)
-		p.Cmd.ExtraFiles = []*os.File{channel}
-		p.Cmd.Stderr = &p.Stderr
-		if err := p.Cmd.Start(); err != nil {
+		cmd.Env = append(cmd.Environ(), scmrights.ChannelVariable+"=3")
+		cmd.Env = append(cmd.Env, env...)
+		cmd.ExtraFiles = []*os.File{channel}
+		cmd.Stderr = &p.Stderr
+		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
 		ended := make(chan error, 1)
-		go func() { ended <- p.Cmd.Wait() }()
+		go func() { ended <- cmd.Wait() }()
 		return ended
 	})
-	t.Cleanup(func() { _ = p.Cmd.Process.Kill() })
+	t.Cleanup(func() { _ = cmd.Process.Kill() })
 	return p
 }

@@ -21,6 +21,8 @@ type channel struct {
 	file *os.File
 	raw  syscall.RawConn
 
+	inKernel bool // receive waits in recvmsg itself: nothing else waits for a blocking file
+
 	out     sending
 	trySend func(n uintptr) (done bool)
 	in      receiving
@@ -49,9 +51,13 @@ func openChannel(f *os.File) (*channel, error) {
 		_ = f.Close()
 		return nil, err
 	}
+	return newChannel(f, raw), nil
+}
+
+func newChannel(f *os.File, raw syscall.RawConn) *channel {
 	ch := &channel{file: f, raw: raw}
 	ch.trySend, ch.tryRead = ch.sendOnce, ch.receiveOnce
-	return ch, nil
+	return ch
 }
 
 // setOption sets an integer option at level SOL_SOCKET.
@@ -95,7 +101,7 @@ func (ch *channel) send(clock Clock, limit time.Duration, data, control []byte) 
 func (ch *channel) sendOnce(n uintptr) bool {
 	o := &ch.out
 	for {
-		_, o.err = sys.ScmSend(int(n), o.data, o.control, unix.MSG_NOSIGNAL)
+		_, o.err = sys.ScmSend(int(n), o.data, o.control, unix.MSG_NOSIGNAL|unix.MSG_DONTWAIT)
 		if o.err != unix.EINTR {
 			break
 		}
@@ -138,8 +144,13 @@ func (ch *channel) receive(buf, control []byte) (arrival, error) {
 	if in.err != nil {
 		return arrival{}, os.NewSyscallError("recvmsg", in.err)
 	}
-	parsed, malformed := sys.ScmParse(control[:in.controlLen])
-	a := arrival{data: buf[:in.n], control: in.controlLen > 0, creds: parsed.Creds, flags: in.flags, malformed: malformed}
+	return arrived(buf[:in.n], control[:in.controlLen], in.flags), nil
+}
+
+// arrived owns what the control messages name.
+func arrived(data, control []byte, flags int) arrival {
+	parsed, malformed := sys.ScmParse(control)
+	a := arrival{data: data, control: len(control) > 0, creds: parsed.Creds, flags: flags, malformed: malformed}
 	if len(parsed.Rights) != 0 {
 		owned := make([]fd.FD, len(parsed.Rights))
 		a.rights = make([]*fd.FD, len(owned))
@@ -148,13 +159,17 @@ func (ch *channel) receive(buf, control []byte) (arrival, error) {
 			a.rights[i] = &owned[i]
 		}
 	}
-	return a, nil
+	return a
 }
 
 func (ch *channel) receiveOnce(n uintptr) bool {
 	in := &ch.in
+	flags := unix.MSG_CMSG_CLOEXEC | unix.MSG_DONTWAIT
+	if ch.inKernel {
+		flags = unix.MSG_CMSG_CLOEXEC
+	}
 	for {
-		in.n, in.controlLen, in.flags, in.err = sys.ScmReceive(int(n), in.data, in.control, unix.MSG_CMSG_CLOEXEC)
+		in.n, in.controlLen, in.flags, in.err = sys.ScmReceive(int(n), in.data, in.control, flags)
 		switch {
 		case in.err == unix.EINTR:
 			continue

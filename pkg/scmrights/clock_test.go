@@ -46,25 +46,6 @@ func (c *handClock) AfterFunc(d time.Duration, f func()) func() bool {
 	}
 }
 
-// last is the duration of the timer that was set last.
-func (c *handClock) last() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.timers[len(c.timers)-1].d
-}
-
-// waitTimer returns when somebody has set n more timers.
-func (c *handClock) waitTimer(t *testing.T, n int) {
-	t.Helper()
-	for range n {
-		select {
-		case <-c.set:
-		case <-limit(t).Done():
-			t.Fatal("nobody set a timer")
-		}
-	}
-}
-
 // waitFor returns when a timer of this length is running.
 func (c *handClock) waitFor(t *testing.T, d time.Duration) {
 	t.Helper()
@@ -103,4 +84,21 @@ func (c *handClock) advance(d time.Duration) {
 	for _, f := range due {
 		f()
 	}
+}
+
+// leapClock is the system's, but every look at it is a second later.
+type leapClock struct {
+	mu    sync.Mutex
+	looks time.Duration
+}
+
+func (c *leapClock) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.looks += time.Second
+	return time.Unix(1_000_000, 0).Add(c.looks)
+}
+
+func (c *leapClock) AfterFunc(d time.Duration, f func()) func() bool {
+	return time.AfterFunc(d, f).Stop
 }

@@ -22,7 +22,7 @@ import (
 // What cannot be found out this way: a copy that a hostile worker made of its
 // own (dup(2), or sent on), and one that another goroutine of this process makes
 // between step 2 and step 3.
-func (o *offer) commit(b batch, taken []*Grant) {
+func (o *offer) commit(b batch, taken []*Grant, room *scratch) {
 	c := o.conn
 	start := c.cfg.Clock.Now()
 	c.mu.Lock()
@@ -41,7 +41,7 @@ func (o *offer) commit(b batch, taken []*Grant) {
 		o.takeBack(b, taken, fmt.Errorf("%w: comparing took over %v", ErrExpired, c.cfg.CommitTimeout))
 		return
 	}
-	c.ledger.dropMany(taken)
+	c.ledger.dropMany(taken, room.numbers[:0])
 	fault.Point("P6")
 	if _, err := c.transmit(outgoing{op: "commit", kind: typeCommit, payload: encodeUint64(b.seq), limit: left}); err != nil {
 		// Our copies are gone and the worker never uses its own: whoever
@@ -57,6 +57,7 @@ func (o *offer) commit(b batch, taken []*Grant) {
 	defer c.mu.Unlock()
 	for _, g := range taken {
 		g.finish(StateCommitted, nil)
+		g.leave()
 	}
 	o.announce()
 }

@@ -1,5 +1,7 @@
 package scmrights
 
+import "sallyport/internal/fd"
+
 // Recode decodes a record and encodes it again: every record that is accepted
 // has exactly one encoding.
 func Recode(b []byte) ([]byte, error) {
@@ -12,9 +14,22 @@ func Recode(b []byte) ([]byte, error) {
 
 // RecodeReceipt is Recode for a full receipt.
 func RecodeReceipt(b []byte, epoch uint32, seq uint64, slots int) ([]byte, error) {
-	verdicts, err := decodeReceipt(b, epoch, seq, slots)
+	verdicts, err := decodeReceipt(nil, b, epoch, seq, slots)
 	if err != nil || verdicts == nil {
 		return nil, err
 	}
 	return appendReceipt(nil, epoch, seq, verdicts), nil
+}
+
+// CompareBy compares two descriptors in one of the three ways.
+func CompareBy(way, a, b int) (name string, same bool, err error) {
+	same, err = comparisons[way].same(a, b)
+	return comparisons[way].name, same, err
+}
+
+// Arrive is what a receive does with control bytes, and closes what they name.
+func Arrive(control []byte) (rights int, malformed error) {
+	a := arrived(nil, control, 0)
+	_ = fd.CloseAll(a.rights)
+	return len(a.rights), a.malformed
 }

@@ -23,6 +23,7 @@ type Grant struct {
 	state    State
 	ended    bool // the question that Wait asks is answered
 	parted   bool // closed by the caller: words about it are late
+	early    bool // RELEASED was read before the receipt, or before COMMIT was noted
 	err      error
 	seq      uint64 // the last record that carried it
 	attempts int
@@ -157,6 +158,13 @@ func (g *Grant) part() {
 // atWorker says that the worker may have it to use; conn.mu is held.
 func (g *Grant) atWorker() bool {
 	return g.state == StateCommitted || g.state == StateDelivered && !g.offer.exclusive
+}
+
+// leave does what an early RELEASED asked for; conn.mu is held.
+func (g *Grant) leave() {
+	if g.early && g.atWorker() {
+		g.step(StateReleased)
+	}
 }
 
 func (g *Grant) answered() bool {

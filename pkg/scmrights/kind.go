@@ -40,6 +40,8 @@ var kindNames = map[Kind]string{
 
 func (k Kind) String() string { return wordOf(kindNames, k, "kind") }
 
+func (k Kind) known() bool { return k >= KindAttribute && k <= KindNamespace || k == KindOther }
+
 // fileType is the S_IFMT part of st_mode that a descriptor of kind k must have;
 // 0 stands for kinds of which the kernel does not say one (anonymous inodes).
 func (k Kind) fileType() uint32 {

@@ -10,6 +10,7 @@ import (
 
 	"sallyport/internal/fault"
 	"sallyport/internal/fd"
+	"sallyport/internal/sys"
 )
 
 // Balance is a ledger's account. Taken is always Open + Closed + Reclaimed.
@@ -31,14 +32,16 @@ type ledger struct {
 
 // hold dups f for g and fills in what the slot says about it.
 func (l *ledger) hold(g *Grant, f *os.File) error {
-	if err := g.copy.Dup(f); err != nil {
+	n, err := fd.DupNumber(f)
+	if err != nil {
 		return err
 	}
-	if err := g.describe(); err != nil {
+	err = g.slot.describe(n)
+	g.copy.Own(n)
+	if err != nil {
 		_ = g.copy.Close()
-		return err
 	}
-	return nil
+	return err
 }
 
 // held books copies that were made.
@@ -49,15 +52,9 @@ func (l *ledger) held(n int) {
 	l.balance.Open += uint64(n)
 }
 
-// describe fills in the identity of the grant's copy and refuses one that is
-// not what the item says, so that a mix-up ends here and not in a worker.
-func (g *Grant) describe() error {
-	n, owned := g.copy.Release() // nobody else knows the grant yet; saves lending it
-	if !owned {
-		return os.ErrClosed
-	}
-	defer g.copy.Own(n)
-	s := &g.slot
+// describe fills in the identity of descriptor n and refuses one that is not
+// what the item says, so that a mix-up ends here and not in a worker.
+func (s *slot) describe(n int) error {
 	var err error
 	if s.ident, err = identify(n); err != nil {
 		return os.NewSyscallError("fstat", err)
@@ -65,9 +62,9 @@ func (g *Grant) describe() error {
 	if !s.kind.fits(s.ident.mode) {
 		return fmt.Errorf("st_mode %#o is not of kind %s", s.ident.mode, s.kind)
 	}
-	flags, err := unix.FcntlInt(uintptr(n), unix.F_GETFL, 0)
+	flags, err := sys.BriefFcntl(n, unix.F_GETFL, 0)
 	if err != nil {
-		return os.NewSyscallError("fcntl(F_GETFL)", err)
+		return err
 	}
 	if err := s.checkAccess(flags); err != nil {
 		return err
@@ -76,8 +73,8 @@ func (g *Grant) describe() error {
 		// os.Open sets the flag on sysfs attributes, because epoll takes
 		// them, and it is shared with the worker, whose os.NewFile would put
 		// the file into its poller. Reads of such a file never wait.
-		if _, err := unix.FcntlInt(uintptr(n), unix.F_SETFL, flags&^unix.O_NONBLOCK); err != nil {
-			return os.NewSyscallError("fcntl(F_SETFL)", err)
+		if _, err := sys.BriefFcntl(n, unix.F_SETFL, flags&^unix.O_NONBLOCK); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -122,13 +119,11 @@ func (l *ledger) struck(n int) {
 
 // dropMany is drop of several at once. Errors of close are not seen, and a
 // worker has a copy of each.
-func (l *ledger) dropMany(grants []*Grant) {
+func (l *ledger) dropMany(grants []*Grant, numbers []int) {
 	if len(grants) == 1 {
 		_ = l.drop(grants[0])
 		return
 	}
-	var room [MaxSlots]int
-	numbers := room[:0]
 	for _, g := range grants {
 		if n, owned := g.copy.Release(); owned {
 			numbers = append(numbers, n)

@@ -68,6 +68,39 @@ func TestReleased(t *testing.T) {
 	}
 }
 
+// TestReleasedOvertakesReceipt: the receipt is in a pipe and RELEASED on the
+// socket, so that the second can be read first. It counts all the same.
+func TestReleasedOvertakesReceipt(t *testing.T) {
+	testenv.CheckFDs(t)
+	conn, w := greeted(t, scmrights.Config{RevokeTimeout: time.Second})
+	grants, err := conn.Offer(trusted, attribute(t, "a", scmrights.ModeShare))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, rights := w.receive()
+	unix.Close(rights[0])
+	slot := append(bytes.Clone(b[32:48]), make([]byte, 80)...)
+	r := frame(7, 7, 2, 2, slot)
+	r[6], r[12] = 1, 0
+	w.send(r)
+	w.send(frame(16, 7, 3, 2, make([]byte, 4)))
+	if _, err := conn.Receive(limit(t)); err != nil {
+		t.Fatal(err)
+	}
+	pipe := os.NewFile(uintptr(rights[1]), "receipt")
+	_, _ = pipe.Write([]byte{6})
+	pipe.Close()
+	if err := grants[0].Wait(limit(t)); err != nil {
+		t.Fatal(err)
+	}
+	if s := grants[0].State(); s != scmrights.StateReleased {
+		t.Errorf("the grant is %s", s)
+	}
+	if err := conn.Revoke(limit(t), grants[0]); err != nil {
+		t.Errorf("a worker that has closed it already: %v", err)
+	}
+}
+
 // TestRevokeReachesTheWorker: tokens that it knows become names.
 func TestRevokeReachesTheWorker(t *testing.T) {
 	testenv.CheckFDs(t)

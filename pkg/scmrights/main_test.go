@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +26,8 @@ var roles = map[string]func() error{
 	"full":  full,
 	"short": short,
 	"raw":   rawChild,
+	"store": store,
+	"trick": trick,
 }
 
 func TestMain(m *testing.M) {
@@ -48,7 +51,7 @@ func TestMain(m *testing.M) {
 
 // worker starts a process in a role and connects to it. The process is killed
 // and waited for at the end of the test.
-func worker(t *testing.T, role string, cfg scmrights.Config) (*scmrights.Conn, *exec.Cmd) {
+func worker(t testing.TB, role string, cfg scmrights.Config) (*scmrights.Conn, *exec.Cmd) {
 	t.Helper()
 	parent, end, err := scmrights.Pair()
 	if err != nil {
@@ -58,6 +61,8 @@ func worker(t *testing.T, role string, cfg scmrights.Config) (*scmrights.Conn, *
 	cmd.Env = append(os.Environ(), roleVariable+"="+role, scmrights.ChannelVariable+"=3", "GORACE=atexit_sleep_ms=0")
 	cmd.ExtraFiles = []*os.File{end}
 	cmd.Stderr = os.Stderr
+	pidfd := -1
+	cmd.SysProcAttr = &syscall.SysProcAttr{PidFD: &pidfd}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -67,6 +72,10 @@ func worker(t *testing.T, role string, cfg scmrights.Config) (*scmrights.Conn, *
 		_ = cmd.Wait()
 	})
 	cfg.PID = cmd.Process.Pid
+	if pidfd >= 0 {
+		cfg.PidFD = os.NewFile(uintptr(pidfd), "pidfd")
+		t.Cleanup(func() { cfg.PidFD.Close() })
+	}
 	conn, err := scmrights.NewConn(parent, cfg)
 	if err != nil {
 		t.Fatal(err)
@@ -76,7 +85,7 @@ func worker(t *testing.T, role string, cfg scmrights.Config) (*scmrights.Conn, *
 }
 
 // greet waits for the worker's HELLO and answers.
-func greet(t *testing.T, conn *scmrights.Conn) {
+func greet(t testing.TB, conn *scmrights.Conn) {
 	t.Helper()
 	if _, err := conn.Hello(limit(t)); err != nil {
 		t.Fatal(err)

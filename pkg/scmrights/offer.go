@@ -88,14 +88,14 @@ func (c *Conn) checkItems(items []Item) error {
 		if err := checkName(it.Name); err != nil {
 			return fmt.Errorf("item %d: %w", i, err)
 		}
-		switch _, known := kindNames[it.Kind]; {
+		switch {
 		case it.Name == "":
 			return fmt.Errorf("item %d has no name", i)
 		case !names.add(items, i):
 			return fmt.Errorf("%q is in the offer twice", it.Name)
 		case it.File == nil:
 			return fmt.Errorf("%s: no file", it.Name)
-		case !known:
+		case !it.Kind.known():
 			return fmt.Errorf("%s: unknown %s", it.Name, it.Kind)
 		case it.Mode > ModeLend || it.Access > AccessBoth:
 			return fmt.Errorf("%s: %s, %s: %w", it.Name, it.Mode, it.Access, ErrUnsupported)
@@ -169,7 +169,7 @@ func (o *offer) holdAll(items []Item) error {
 		g.slot = slot{token: o.token(i), kind: it.Kind, mode: it.Mode, access: it.Access, name: it.Name}
 		if err := c.ledger.hold(g, it.File); err != nil {
 			for j := range i {
-				_ = o.all[j].copy.Close()
+				_ = o.all[j].copy.Close() // not booked yet
 			}
 			o.all = nil
 			return fmt.Errorf("%s: %w", it.Name, err)
@@ -226,9 +226,10 @@ func (o *offer) send(grants []*Grant) (batch, error) {
 
 	fault.Point("P3")
 	seq, err := c.transmit(outgoing{op: "offer", kind: typeOffer, grants: grants, pipe: write, limit: c.cfg.SendTimeout})
-	_ = write.Close()
+	closeEnd(write)
 	if err != nil {
-		o.closePipe(read)
+		closeEnd(read)
+		o.pipeClosed()
 		return batch{}, err
 	}
 	fault.Point("P4")

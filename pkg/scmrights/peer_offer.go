@@ -75,7 +75,8 @@ func (p *Peer) keep(r *record, rights []*fd.FD, fresh int) []Granted {
 			_ = d.Close()
 			continue
 		}
-		m := p.known.add(remembered{token: s.token, name: s.name, seq: r.seq, number: p.verdicts[i].number, ident: s.ident})
+		m := p.known.add(s.token)
+		m.name, m.seq, m.number, m.ident = s.name, r.seq, p.verdicts[i].number, s.ident
 		if s.mode == ModeExclusive {
 			p.waiting = append(p.waiting, waiting{seq: r.seq, slot: *s, fd: d, known: m})
 			continue
@@ -152,7 +153,7 @@ func (p *Peer) onAbort(r *record) ([]string, error) {
 	}
 	var names []string
 	for _, m := range p.known.where(func(m *remembered) bool { return m.seq == seq }) {
-		m.closeLent()
+		p.known.closeLent(m)
 		p.known.forget(m)
 		names = append(names, m.name)
 	}

@@ -31,7 +31,7 @@ func (p *Peer) onRevoke(r *record) ([]string, error) {
 		}
 		m.called = true
 		names = append(names, m.name)
-		if m.closeLent() {
+		if p.known.closeLent(m) {
 			closed = append(closed, m.token)
 			p.known.forget(m)
 		}

@@ -58,17 +58,17 @@ func appendReceipt(b []byte, epoch uint32, seq uint64, verdicts []verdict) []byt
 
 // decodeReceipt reads what came out of the receipt pipe of the offer seq with
 // count slots, of a worker in this epoch. No bytes at all is no receipt: nil
-// without an error. Everything but one exact receipt is a fault.
-func decodeReceipt(b []byte, epoch uint32, seq uint64, count int) ([]verdict, error) {
+// without an error. Everything but one exact receipt is a fault. The verdicts are
+// appended to room.
+func decodeReceipt(room []verdict, b []byte, epoch uint32, seq uint64, count int) ([]verdict, error) {
 	if len(b) == 0 {
 		return nil, nil
 	}
 	if len(b) == 1 && b[0] == shortReceipt {
-		all := make([]verdict, count)
-		for i := range all {
-			all[i].number = -1
+		for range count {
+			room = append(room, verdict{number: -1})
 		}
-		return all, nil
+		return room, nil
 	}
 	if want := receiptHead + count*receiptSlot; len(b) != want {
 		return nil, faultf("receipt of %d bytes instead of %d", len(b), want)
@@ -86,22 +86,21 @@ func decodeReceipt(b []byte, epoch uint32, seq uint64, count int) ([]verdict, er
 	case le.Uint64(b[12:]) != seq:
 		return nil, faultf("receipt for record %d instead of %d", le.Uint64(b[12:]), seq)
 	}
-	verdicts := make([]verdict, count)
-	for i := range verdicts {
+	for i := range count {
 		s := b[receiptHead+i*receiptSlot:]
 		v := verdict{status: Status(le.Uint16(s)), number: int32(le.Uint32(s[4:]))}
-		if _, known := statusNames[v.status]; !known || s[2] != 0 || s[3] != 0 {
+		if v.status > StatusNotWanted || s[2] != 0 || s[3] != 0 {
 			return nil, faultf("receipt with status %d, reserved %d %d, for slot %d", v.status, s[2], s[3], i)
 		}
 		if v.status == StatusTaken && v.number < 0 {
 			return nil, faultf("receipt that takes slot %d as descriptor %d", i, v.number)
 		}
-		verdicts[i] = v
+		room = append(room, v)
 	}
-	if got := outcomeOf(verdicts); b[5] != got {
+	if got := outcomeOf(room); b[5] != got {
 		return nil, faultf("receipt with outcome %d whose slots say %d", b[5], got)
 	}
-	return verdicts, nil
+	return room, nil
 }
 
 // outcomeOf is 0 when all were taken, 1 when some, 2 when none.

@@ -109,6 +109,12 @@ func (c *Conn) onReleased(r *record) error {
 	defer c.mu.Unlock()
 	for i := range r.slots {
 		g := c.find(r.slots[i].token)
+		if g != nil && (g.state == StateSent || g.state == StateDelivered && g.offer.exclusive) {
+			// The receipt comes by the pipe and this by the socket, and
+			// two goroutines read them: the later word can be read first.
+			g.early = true
+			continue
+		}
 		if g == nil || !g.atWorker() {
 			c.late++
 			continue

@@ -18,11 +18,13 @@ const resendDelay = 20 * time.Millisecond
 func (o *offer) run(b batch) {
 	c := o.conn
 	defer c.wg.Done()
+	room := scratches.Get().(*scratch)
+	defer room.put()
 	for attempt := 0; ; attempt++ {
 		credits := c.creditChange()
-		verdicts, err := o.readReceipt(b)
+		verdicts, err := o.readReceipt(b, room)
 		fault.Point("P5")
-		again, why := o.settle(b, verdicts, err)
+		again, why := o.settle(b, verdicts, err, room)
 		fault.Point("P6")
 		if len(again) == 0 {
 			fault.Point("P7")
@@ -60,13 +62,13 @@ func (o *offer) pause(attempt int, why error, credits <-chan struct{}) bool {
 //
 //	receipt       delivered or refused, slot by slot; "no free slot" can be tried again
 //	no receipt    lost: nobody has it, all can be tried again
-//	no end        expired: nobody knows who has it
+//	no end        expired: nobody knows who has it; also when it cannot be read
 //	anything else a fault of the worker
-func (o *offer) settle(b batch, verdicts []verdict, err error) (again []*Grant, why error) {
+func (o *offer) settle(b batch, verdicts []verdict, err error, room *scratch) (again []*Grant, why error) {
 	c := o.conn
 	switch {
 	case errors.Is(err, ErrExpired):
-		o.endAll(b.grants, StateExpired, ErrExpired)
+		o.endAll(b.grants, StateExpired, err)
 		c.abort(b.seq)
 		return nil, nil
 	case err != nil:
@@ -78,19 +80,20 @@ func (o *offer) settle(b batch, verdicts []verdict, err error) (again []*Grant, 
 	case verdicts == nil:
 		return b.grants, fmt.Errorf("%w: the receipt pipe ended without a receipt", ErrLost)
 	}
-	taken, again := o.read(b, verdicts)
+	taken, again := o.read(b, verdicts, room.taken[:0])
 	switch {
 	case len(taken) == 0:
 	case o.exclusive:
-		o.commit(b, taken)
+		o.commit(b, taken, room)
 	default:
-		o.deliver(b, taken)
+		o.deliver(b, taken, room)
 	}
 	return again, fmt.Errorf("%w: %s", ErrRefused, StatusNoSlot)
 }
 
-// read notes what the receipt says of each slot and ends what was refused.
-func (o *offer) read(b batch, verdicts []verdict) (taken, again []*Grant) {
+// read notes what the receipt says of each slot and ends what was refused. Those
+// that were taken are appended to room.
+func (o *offer) read(b batch, verdicts []verdict, room []*Grant) (taken, again []*Grant) {
 	c := o.conn
 	now := c.cfg.Clock.Now()
 	c.mu.Lock()
@@ -102,10 +105,7 @@ func (o *offer) read(b batch, verdicts []verdict) (taken, again []*Grant) {
 		switch v.status {
 		case StatusTaken:
 			g.number, g.latency = v.number, now.Sub(g.sentAt)
-			if taken == nil {
-				taken = make([]*Grant, 0, len(verdicts)-i)
-			}
-			taken = append(taken, g)
+			room = append(room, g)
 		case StatusNoSlot:
 			again = append(again, g)
 		default:
@@ -116,13 +116,13 @@ func (o *offer) read(b batch, verdicts []verdict) (taken, again []*Grant) {
 	if ended {
 		o.announce()
 	}
-	return taken, again
+	return room, again
 }
 
 // deliver ends grants well. In ModeMove our copies are closed now and not
 // before: the receipt is the first moment at which the worker is known to have
 // them. Some are looked at in the worker first, if Config.Compare says so.
-func (o *offer) deliver(b batch, taken []*Grant) {
+func (o *offer) deliver(b batch, taken []*Grant, room *scratch) {
 	c := o.conn
 	if c.cfg.PidFD != nil && c.cfg.Compare > 0 {
 		if forged := o.sample(taken); forged != nil {
@@ -131,20 +131,20 @@ func (o *offer) deliver(b batch, taken []*Grant) {
 			return
 		}
 	}
-	var room [MaxSlots]*Grant
-	moved := room[:0]
+	moved := room.moved[:0]
 	for _, g := range taken {
 		if g.slot.mode == ModeMove {
 			moved = append(moved, g)
 		}
 	}
 	if len(moved) != 0 {
-		c.ledger.dropMany(moved)
+		c.ledger.dropMany(moved, room.numbers[:0])
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, g := range taken {
 		g.finish(StateDelivered, nil)
+		g.leave()
 	}
 	o.announce()
 }

@@ -35,22 +35,24 @@ type remembered struct {
 func (r *tokenRing) find(t token) *remembered { return r.byToken[t] }
 
 // add remembers a grant in the place of the oldest one.
-func (r *tokenRing) add(m remembered) *remembered {
+func (r *tokenRing) add(t token) *remembered {
 	if r.byToken == nil {
 		r.byToken = make(map[token]*remembered)
 	}
+	var place *remembered
 	if len(r.order) < ringSize {
-		r.order = append(r.order, &m)
-		r.byToken[m.token] = &m
-		return &m
+		place = &remembered{}
+		r.order = append(r.order, place)
+	} else {
+		place = r.order[r.oldest]
+		r.oldest = (r.oldest + 1) % ringSize
+		if r.byToken[place.token] == place {
+			delete(r.byToken, place.token)
+		}
+		*place = remembered{}
 	}
-	place := r.order[r.oldest]
-	if r.byToken[place.token] == place {
-		delete(r.byToken, place.token)
-	}
-	*place = m
-	r.byToken[m.token] = place
-	r.oldest = (r.oldest + 1) % ringSize
+	place.token = t
+	r.byToken[t] = place
 	return place
 }
 
@@ -73,16 +75,23 @@ func (r *tokenRing) where(fits func(*remembered) bool) []*remembered {
 
 // closeLent closes the file of a grant that was lent and says whether the
 // descriptor is gone. It is not while somebody is blocked in a read of it: the
-// number goes when that ends (internal/poll, FD.Close).
-func (m *remembered) closeLent() bool {
+// number goes when that ends (internal/poll, FD.Close). So the number is looked
+// at: what leads to the same inode there is taken for it, unless it came later.
+func (r *tokenRing) closeLent(m *remembered) bool {
 	if m.file == nil {
 		return false
 	}
-	if err := m.file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
-		return true // gone all the same, close(2)
+	err := m.file.Close()
+	now, gone := identify(int(m.number))
+	if gone != nil || !now.same(m.ident) {
+		return true
 	}
-	now, err := identify(int(m.number))
-	return err != nil || !now.same(m.ident)
+	return errors.Is(err, os.ErrClosed) && r.reused(m)
+}
+
+// reused says that a later grant came under the number of m.
+func (r *tokenRing) reused(m *remembered) bool {
+	return len(r.where(func(other *remembered) bool { return other.number == m.number && other.seq > m.seq })) > 0
 }
 
 // waiting is a grant in ModeExclusive whose COMMIT has not come.

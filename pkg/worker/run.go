@@ -111,6 +111,9 @@ func (w *Worker) follow(ctx context.Context, stop context.CancelCauseFunc, start
 		}
 		w.grants.take(ev.Grants)
 		w.grants.revoke(ev.Revoked)
+		if err := w.peer.Released(ev.Revoked...); err != nil {
+			return fail("channel", "", err)
+		}
 		if m := ev.Message; m != nil {
 			switch m.Kind {
 			case lane.MsgStart:

@@ -73,7 +73,6 @@ enum {
 #ifndef SP_MAX_GRANTS        /* descriptors held at a time */
 #define SP_MAX_GRANTS 256
 #endif
-#define SP_RING 4096         /* tokens remembered */
 #define SP_RESERVE 16        /* descriptor numbers kept free for the program itself */
 
 typedef struct {
@@ -259,8 +258,6 @@ typedef struct {
 	int (*want)(const sp_slot *); /* NULL: everything is wanted */
 	const char *word;             /* why the channel has ended: "closed", "system", or the check that failed */
 	sp_grant grant[SP_MAX_GRANTS];
-	struct { uint8_t token[16]; int number; } known[SP_RING];
-	unsigned knowns; /* ever */
 	uint8_t in[SP_MAX_RECORD + 1];
 } sp_channel;
 
@@ -449,16 +446,6 @@ static inline mode_t sp_file_type(uint8_t kind)
 	return 0;
 }
 
-/* The number that a known token was taken under, or -1. */
-static inline int sp_known(const sp_channel *c, const uint8_t *token)
-{
-	unsigned n = c->knowns < SP_RING ? c->knowns : SP_RING;
-	for (unsigned i = 0; i < n; i++)
-		if (memcmp(c->known[i].token, token, 16) == 0)
-			return c->known[i].number;
-	return -1;
-}
-
 static inline sp_grant *sp_by_token(sp_channel *c, const uint8_t *token)
 {
 	for (unsigned i = 0; i < SP_MAX_GRANTS; i++)
@@ -505,7 +492,8 @@ static inline sp_grant *sp_hold(sp_channel *c, const sp_slot *s, int fd, uint64_
 }
 
 /* Compare, write the receipt (W5), close its pipe (W6), and only then show what
- * was taken. A token that is known gets the answer that it had. */
+ * was taken. The second OFFER of a token closes the new copy and gets the answer
+ * that the first one had. */
 static inline void sp_offered(sp_channel *c, const sp_record *r, const int *fds, sp_event *e)
 {
 	uint8_t receipt[20 + 8 * SP_MAX_SLOTS];
@@ -517,24 +505,14 @@ static inline void sp_offered(sp_channel *c, const sp_record *r, const int *fds,
 	sp_slot s;
 	for (i = 0; i < r->slots; i++) {
 		sp_grant *g;
-		int number;
 		sp_get_slot(r->slot + i * SP_SLOT, &s);
 		g = sp_by_token(c, s.token);
-		number = g ? g->fd : sp_known(c, s.token);
-		if (number >= 0) {
-			v[i].status = SP_TAKEN;
-			v[i].number = number;
-			if (g)
-				g->seq = r->seq;
+		v[i].status = g ? (uint16_t)SP_TAKEN : sp_inspect(c, &s, fds[i]);
+		if (g || v[i].status != SP_TAKEN)
 			close(fds[i]);
-			continue;
-		}
-		v[i].status = sp_inspect(c, &s, fds[i]);
-		v[i].number = v[i].status == SP_TAKEN ? fds[i] : -1;
-		if (v[i].status == SP_TAKEN)
-			fresh[n++] = sp_hold(c, &s, fds[i], r->seq);
 		else
-			close(fds[i]);
+			g = fresh[n++] = sp_hold(c, &s, fds[i], r->seq);
+		v[i].number = g ? g->fd : -1;
 	}
 	size = sp_put_receipt(receipt, c->epoch, r->seq, v, r->slots);
 	do
@@ -546,8 +524,6 @@ static inline void sp_offered(sp_channel *c, const sp_record *r, const int *fds,
 			sp_close_grant(fresh[i]);
 			continue;
 		}
-		memcpy(c->known[c->knowns % SP_RING].token, fresh[i]->token, 16);
-		c->known[c->knowns++ % SP_RING].number = fresh[i]->fd;
 		if (fresh[i]->mode != SP_EXCLUSIVE) {
 			fresh[i]->state = SP_HELD;
 			e->grant[e->grants++] = fresh[i];
@@ -559,7 +535,7 @@ static inline void sp_offered(sp_channel *c, const sp_record *r, const int *fds,
 }
 
 /* ABORT closes what an OFFER brought, COMMIT shows what waits for it. */
-static inline void sp_decided(sp_channel *c, uint64_t seq, int commit, sp_event *e)
+static inline int sp_decided(sp_channel *c, uint64_t seq, int commit, sp_event *e)
 {
 	for (unsigned i = 0; i < SP_MAX_GRANTS && e->grants < SP_MAX_SLOTS; i++) {
 		sp_grant *g = &c->grant[i];
@@ -574,8 +550,11 @@ static inline void sp_decided(sp_channel *c, uint64_t seq, int commit, sp_event 
 	}
 	if (e->grants)
 		e->type = commit ? SP_GRANTED : SP_REVOKED;
+	else if (commit)
+		return sp_end_channel(c, "commit"); /* of a record of which nothing waits */
 	if (!commit)
 		sp_news_of_room(c);
+	return 0;
 }
 
 static inline void sp_revoked(sp_channel *c, const sp_record *r, sp_event *e)
@@ -599,8 +578,8 @@ static inline int sp_act(sp_channel *c, const sp_record *r, const int *fds, unsi
 	switch (r->type) {
 	case SP_WELCOME: c->epoch = r->epoch; break;
 	case SP_OFFER: if (n) sp_offered(c, r, fds, e); break;
-	case SP_COMMIT: sp_decided(c, sp_get(r->payload, 8), 1, e); break;
-	case SP_ABORT: sp_decided(c, sp_get(r->payload, 8), 0, e); break;
+	case SP_COMMIT: return sp_decided(c, sp_get(r->payload, 8), 1, e);
+	case SP_ABORT: return sp_decided(c, sp_get(r->payload, 8), 0, e);
 	case SP_REVOKE: sp_revoked(c, r, e); break;
 	case SP_PING:
 		e->type = SP_PINGED; /* c->acked has moved */

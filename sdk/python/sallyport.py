@@ -137,7 +137,7 @@ class Channel:
     want(slot) may refuse one. Granted descriptors belong to the channel until release(), REVOKE or close().
     """
 
-    RESERVE, RING = 16, 4096  # numbers kept free for the program itself; tokens that are remembered
+    RESERVE = 16  # descriptor numbers kept free for the program itself
 
     def __init__(self, fd=None, limit=None, want=None):
         if fd is None:
@@ -152,10 +152,9 @@ class Channel:
             limit = max(1, min(limit, 1 << 16))
         self.limit, self.want = limit, want
         self.epoch = self.taken = self.sent = self.acked = 0
-        self.known = collections.OrderedDict()  # token -> descriptor number, of all that was ever taken
-        self.held = {}  # token -> Grant
-        self.pending = {}  # token -> [Grant, seq of its OFFER]: mode exclusive, before COMMIT
-        self.brought = {}  # token -> seq of its OFFER
+        self.held = {}  # token -> Grant, of what was shown
+        self.pending = {}  # token -> Grant, of what waits for its COMMIT
+        self.brought = {}  # token -> seq of its OFFER, of both
         self.pings = self.pongs = 0
         self.told = min(self.limit, MAX_SLOTS)
         self._transmit(HELLO, struct.pack("<HHII", VERSION, VERSION, 0, self.told))
@@ -186,6 +185,7 @@ class Channel:
         """Closes descriptors and says so."""
         for g in grants:
             if self.held.pop(g.token, None):
+                del self.brought[g.token]
                 os.close(g.fd)
         blank = [Slot(g.token, 0, 0, 0, 0, 0, 0, 0, "") for g in grants]
         for at in range(0, len(blank), 5):  # 5 slots are what a record of a worker holds
@@ -199,9 +199,9 @@ class Channel:
         except (Closed, OSError):
             pass
         self.socket.close()
-        for g in list(self.held.values()) + [p[0] for p in self.pending.values()]:
+        for g in list(self.held.values()) + list(self.pending.values()):
             os.close(g.fd)
-        self.held, self.pending = {}, {}
+        self.held, self.pending, self.brought = {}, {}, {}
 
     def _transmit(self, kind, payload=b"", slots=()):
         data = encode_record(Record(kind, self.epoch, self.sent + 1, self.taken, slots, payload))
@@ -318,7 +318,7 @@ class Channel:
         elif r.type == REVOKE:
             for s in r.slots:
                 if s.token in self.pending:  # was never shown: to be released all the same
-                    self.held[s.token] = self.pending.pop(s.token)[0]
+                    self.held[s.token] = self.pending.pop(s.token)
             gone = [self.held[s.token] for s in r.slots if s.token in self.held]
             return Event([], None, gone) if gone else None
         elif r.type == PING:
@@ -338,18 +338,19 @@ class Channel:
         return None
 
     def _offered(self, r, fds):
-        """Compare, write the receipt (W5), close its pipe (W6), and only then show what was taken."""
+        """Compare, write the receipt (W5), close its pipe (W6), and only then show what was taken. The second OFFER
+        of a token closes the new copy and gets the answer that the first one had."""
         if not fds:
             return None
         pipe, fresh, verdicts = fds.pop(), {}, []
         for s, fd in zip(r.slots, fds):
-            again = s.token in self.known or s.token in fresh
-            status, number = self._inspect(s, fd, fresh)
-            verdicts.append((status, number))
-            if status == TAKEN and not again:
-                fresh[s.token] = Grant(s.name, s.kind, s.mode, s.access, fd, s.token)
-            else:
+            known = self.held.get(s.token) or self.pending.get(s.token) or fresh.get(s.token)
+            status = TAKEN if known else self._inspect(s, fd, len(fresh))
+            if known or status != TAKEN:
                 os.close(fd)
+            else:
+                known = fresh[s.token] = Grant(s.name, s.kind, s.mode, s.access, fd, s.token)
+            verdicts.append((status, known.fd if known else -1))
         receipt, written = encode_receipt(self.epoch, r.seq, verdicts), 0
         try:
             written = os.write(pipe, receipt)
@@ -361,14 +362,10 @@ class Channel:
             _close_all(g.fd for g in fresh.values())
             return None
         shown = []
-        for s in r.slots:
-            if s.token in self.pending:
-                self.pending[s.token][1] = r.seq
         for token, g in fresh.items():
-            self._remember(token, g.fd)
             self.brought[token] = r.seq
             if g.mode == EXCLUSIVE:
-                self.pending[token] = [g, r.seq]
+                self.pending[token] = g
             else:
                 self.held[token] = g
                 shown.append(g)
@@ -376,49 +373,39 @@ class Channel:
         return Event(shown, None, []) if shown else None
 
     def _inspect(self, s, fd, fresh):
-        """Identity level 1. A token that is known gets the answer that it had."""
-        if s.token in self.known:
-            return TAKEN, self.known[s.token]
-        if s.token in fresh:
-            return TAKEN, fresh[s.token].fd
+        """Identity level 1: the descriptor against its slot."""
         try:
             st = os.fstat(fd)
         except OSError:
-            return MISSING, -1
+            return MISSING
         if s.mode > LEND:
-            return NOT_WANTED, -1
+            return NOT_WANTED
         if s.kind in FILE_TYPE and FILE_TYPE[s.kind] != stat.S_IFMT(st.st_mode):
-            return WRONG_KIND, -1
+            return WRONG_KIND
         if (stat.S_IFMT(s.st_mode), s.dev, s.ino, s.rdev) != (stat.S_IFMT(st.st_mode), st.st_dev, st.st_ino, st.st_rdev):
-            return WRONG_IDENTITY, -1
+            return WRONG_IDENTITY
         if self.want is not None and not self.want(s):
-            return NOT_WANTED, -1
-        if len(self.held) + len(self.pending) + len(fresh) >= self.limit:
-            return NO_SLOT, -1
-        return TAKEN, fd
-
-    def _remember(self, token, number):
-        self.known[token] = number
-        if len(self.known) > self.RING:
-            old, _ = self.known.popitem(last=False)
-            self.brought.pop(old, None)
+            return NOT_WANTED
+        if len(self.held) + len(self.pending) + fresh >= self.limit:
+            return NO_SLOT
+        return TAKEN
 
     def _committed(self, seq):
-        shown = [p[0] for p in self.pending.values() if p[1] == seq]
+        shown = [g for g in self.pending.values() if self.brought[g.token] == seq]
+        if not shown:
+            raise Fault("commit", "COMMIT of record %d, of which nothing waits" % seq)
         for g in shown:
-            del self.pending[g.token]
-            self.held[g.token] = g
-        return Event(shown, None, []) if shown else None
+            self.held[g.token] = self.pending.pop(g.token)
+        return Event(shown, None, [])
 
     def _aborted(self, seq):
-        for token, (g, brought) in list(self.pending.items()):
-            if brought == seq:
-                os.close(g.fd)
-                del self.pending[token]
-        gone = [g for g in self.held.values() if self.brought.get(g.token) == seq]
-        for g in gone:
+        """What nobody has seen is closed without a word; what was shown is closed, and named."""
+        gone = [g for g in self.held.values() if self.brought[g.token] == seq]
+        for g in gone + [g for g in self.pending.values() if self.brought[g.token] == seq]:
             os.close(g.fd)
-            del self.held[g.token]
+            self.held.pop(g.token, None)
+            self.pending.pop(g.token, None)
+            del self.brought[g.token]
         self._news_of_room()
         return Event([], None, gone) if gone else None
 

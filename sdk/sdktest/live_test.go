@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ import (
 const (
 	msgReport uint16 = 100 + iota
 	msgKeep          // 1: keep what comes; 0: give back what was kept
-	msgFill          // use up every descriptor number
+	msgFill          // use up every descriptor number but so many
 	msgDrain         // and free them again
 	msgPing          // send a PING
 )
@@ -70,9 +71,13 @@ func start(t *testing.T, l language, program string, env ...string) (*peer, *os.
 	return p, parent
 }
 
+// wait gives the exit code of a peer that is to end by itself; one that does not
+// is killed, and its code is -1.
 func (p *peer) wait() int {
 	if !p.waited {
+		late := time.AfterFunc(patience, func() { _ = p.cmd.Process.Kill() })
 		_ = p.cmd.Wait()
+		late.Stop()
 		p.waited = true
 	}
 	return p.cmd.ProcessState.ExitCode()
@@ -352,29 +357,89 @@ func TestNoRoom(t *testing.T) {
 	})
 }
 
-// TestFullTable: a peer without free descriptor numbers loses what is sent to
-// it, the parent knows by the receipt pipe, and sends it again.
+// TestFullTable: a peer with too few free descriptor numbers loses what is sent
+// to it, closes the part that came, the parent knows by the receipt pipe, and
+// sends it again.
 func TestFullTable(t *testing.T) {
 	everyLanguage(t, func(t *testing.T, l language) {
-		p := dial(t, l, scmrights.Config{Resends: 8})
-		before := p.report()
-		p.tell(msgFill)
-		p.expect(msgFill)
-		grants := p.offer(item(t, "first", scmrights.ModeMove), item(t, "second", scmrights.ModeShare))
-		for grants[0].Attempts() < 2 {
-			time.Sleep(time.Millisecond)
-		}
-		p.tell(msgDrain)
-		p.expect(msgDrain)
-		for _, g := range grants {
-			if err := g.Wait(within(t)); err != nil {
-				t.Fatalf("%s: %v", g.Name(), err)
-			}
-		}
-		if after := p.report(); after.verified != 2 || after.wrong != 0 || after.open != before.open {
-			t.Errorf("the peer says %+v, before %+v", after, before)
+		for free := range byte(3) {
+			t.Run(fmt.Sprint(free), func(t *testing.T) { fullTable(t, l, free) })
 		}
 	})
+}
+
+func fullTable(t *testing.T, l language, free byte) {
+	p := dial(t, l, scmrights.Config{Resends: 8})
+	before := p.report()
+	p.tell(msgFill, free)
+	p.expect(msgFill)
+	grants := p.offer(item(t, "first", scmrights.ModeMove), item(t, "second", scmrights.ModeShare))
+	resent(t, grants[0])
+	p.tell(msgDrain)
+	p.expect(msgDrain)
+	for _, g := range grants {
+		if err := g.Wait(within(t)); err != nil {
+			t.Fatalf("%s: %v", g.Name(), err)
+		}
+	}
+	if after := p.report(); after.verified != 2 || after.wrong != 0 || after.open != before.open {
+		t.Errorf("the peer says %+v, before %+v", after, before)
+	}
+}
+
+// resent waits until a grant has been sent for the second time.
+func resent(t *testing.T, g *scmrights.Grant) {
+	t.Helper()
+	for end := time.Now().Add(patience); g.Attempts() < 2; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%s is %s after one attempt", g.Name(), g.State())
+		}
+	}
+}
+
+// TestFullTableLevel1 is the same for the peer of a few lines.
+func TestFullTableLevel1(t *testing.T) {
+	p, parent := start(t, language{"level 1", python}, "peer1")
+	var err error
+	if p.conn, err = scmrights.NewConn(parent, scmrights.Config{Resends: 8}); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.conn.Close() })
+	if err := p.offer(item(t, "zero", scmrights.ModeMove))[0].Wait(within(t)); err != nil {
+		t.Fatal(err)
+	}
+	pid := p.cmd.Process.Pid
+	few := unix.Rlimit{Max: 1024}
+	for free, start := 0, time.Now(); free < 2; few.Cur++ {
+		link, err := os.Readlink(fmt.Sprintf("/proc/%d/fd/%d", pid, few.Cur))
+		switch {
+		case err != nil:
+			free++
+		case strings.HasPrefix(link, "/memfd:") && time.Since(start) < patience:
+			free, few.Cur = 0, 0 // it has not closed the first one yet: look again
+		}
+	}
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &few, nil); err != nil {
+		t.Fatal(err)
+	}
+	grants := p.offer(item(t, "first", scmrights.ModeMove), item(t, "second", scmrights.ModeShare))
+	resent(t, grants[0])
+	few.Cur = 256
+	if err := unix.Prlimit(pid, unix.RLIMIT_NOFILE, &few, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range grants {
+		if err := g.Wait(within(t)); err != nil {
+			t.Fatalf("%s: %v", g.Name(), err)
+		}
+	}
+	if err := p.conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	p.wait()
+	if got, want := p.out.String(), "verified 3 wrong 0 left 0\n"; got != want {
+		t.Errorf("the peer printed %q, want %q", got, want)
+	}
 }
 
 // TestKilledPeer: what a killed peer never read is lost and can be had back;

@@ -20,8 +20,11 @@ type language struct {
 
 var languages = []language{{"python", python}, {"c", compiled}}
 
-// built is where the programs in C are; made once for all tests.
-var built string
+// built is where the programs in C are; made once for all tests, and for those
+// in processes of their own.
+var built = os.Getenv(builtVariable)
+
+const builtVariable = "SDKTEST_BUILT"
 
 const idle = "SDKTEST_IDLE" // a process with this does nothing
 
@@ -29,11 +32,15 @@ func TestMain(m *testing.M) {
 	if os.Getenv(idle) != "" {
 		os.Exit(0)
 	}
+	if built != "" {
+		os.Exit(m.Run())
+	}
 	var err error
 	if built, err = os.MkdirTemp("", "sdktest"); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+	_ = os.Setenv(builtVariable, built)
 	warm := exec.Command("/proc/self/exe") // opens what os/exec and the poller keep
 	warm.Env = append(os.Environ(), idle+"=1")
 	if err := warm.Run(); err != nil {
@@ -55,6 +62,15 @@ func everyLanguage(t *testing.T, test func(*testing.T, language)) {
 	}
 }
 
+// atOnce is everyLanguage for tests that wait, and look at no table of the
+// whole process.
+func atOnce(t *testing.T, test func(*testing.T, language)) {
+	everyLanguage(t, func(t *testing.T, l language) {
+		t.Parallel()
+		test(t, l)
+	})
+}
+
 func python(t *testing.T, program string) *exec.Cmd {
 	t.Helper()
 	interpreter, err := exec.LookPath("python3")
@@ -70,7 +86,11 @@ func compiled(t *testing.T, program string) *exec.Cmd {
 	t.Helper()
 	binary := filepath.Join(built, program)
 	if _, err := os.Stat(binary); err != nil {
-		compile(t, "cc", "-std=c99", "-pedantic", "-O1", "-o", binary, "testdata/"+program+".c")
+		fresh := fmt.Sprintf("%s.%d", binary, os.Getpid()) // others may be at it too
+		compile(t, "cc", "-std=c99", "-pedantic", "-O1", "-o", fresh, "testdata/"+program+".c")
+		if err := os.Rename(fresh, binary); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return exec.Command(binary)
 }

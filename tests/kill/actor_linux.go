@@ -22,11 +22,18 @@ const stuckAfter = 15 * time.Second
 // errDead: the process ended by SIGKILL, as planned.
 var errDead = errors.New("killed")
 
+// errEnded: the process ended in another way.
+var errEnded = errors.New("ended by itself")
+
 // actor is a process that plays a parent or a worker. It belongs to one lane.
 type actor struct {
 	pid     int
 	control *os.File
 	buf     []byte
+
+	// forgotten are numbers that may stay open: their close was not made.
+	forgotten map[int]bool
+	early     *wire.Answer // one that came in place of another, to be read next
 
 	mu     sync.Mutex // held while the process is reaped, or killed from outside
 	reaped bool
@@ -72,6 +79,11 @@ func (a *actor) order(o wire.Order) error {
 // await reads the next answer. After a death it is errDead, or the error that
 // says how else the process ended.
 func (a *actor) await(limit time.Duration) (wire.Answer, error) {
+	if a.early != nil {
+		answer := *a.early
+		a.early = nil
+		return answer, nil
+	}
 	if err := a.control.SetReadDeadline(time.Now().Add(limit)); err != nil {
 		return wire.Answer{}, err
 	}
@@ -113,7 +125,7 @@ func (a *actor) reap() error {
 	if status.Signaled() && status.Signal() == unix.SIGKILL {
 		return errDead
 	}
-	return fmt.Errorf("process %d ended by itself, wait status %#x", a.pid, uint32(status))
+	return fmt.Errorf("process %d %w, wait status %#x", a.pid, errEnded, uint32(status))
 }
 
 func (a *actor) dead() bool { return a == nil || a.control == nil }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"sallyport/pkg/scmrights"
+	"sallyport/tests/kill/wire"
 )
 
 // History is what is handed over, and who dies when.
@@ -64,15 +65,52 @@ func (h History) String() string {
 var modes = []struct {
 	mode scmrights.Mode
 	held bool // the parent keeps a copy of what was delivered
+	// alone: the worker is to be the only holder, and has the descriptor when
+	// its parent has none any more. A worker that dies between the two takes it
+	// along; whether it did is for /proc to say.
+	alone bool
 }{
-	{scmrights.ModeShare, true},
-	{scmrights.ModeMove, false},
+	{scmrights.ModeShare, true, false},
+	{scmrights.ModeMove, false, false},
+	{scmrights.ModeLend, true, false},
+	{scmrights.ModeExclusive, false, true},
 }
 
-// delivered are the states in which the worker has the descriptor.
-var delivered = map[string]bool{
-	scmrights.StateDelivered.String(): true,
-	scmrights.StateCommitted.String(): true,
+// hits is how often the parent has passed a failpoint of its offers' goroutines
+// by the time these grants have ended and those goroutines too.
+func hits(point string, fates []wire.Fate) int {
+	n := map[int]int{}
+	for _, f := range fates {
+		unreceipted := strings.Contains(f.Err, "without a receipt") || strings.Contains(f.Err, "not sent again")
+		committed := f.State == scmrights.StateCommitted.String() || strings.Contains(f.Err, "COMMIT was not taken")
+		switch {
+		case f.State == wire.Unsent, point == "P7" && unreceipted:
+			n[f.Batch] = 0
+		case point == "P6" && committed: // before COMMIT, and at the end
+			n[f.Batch] = 2
+		default:
+			n[f.Batch] = 1
+		}
+	}
+	sum := 0
+	for _, one := range n {
+		sum += one
+	}
+	return sum
+}
+
+// decides says whether it is known, of an item, if a worker that died at the
+// kill had written the receipt for it.
+func (k Kill) decides(h History) bool {
+	if k.outside() {
+		return false
+	}
+	for _, it := range h.Items {
+		if modes[it.Mode].alone && k.Point == "W3" {
+			return false // its hits are COMMITs too
+		}
+	}
+	return true
 }
 
 // reached says whether a worker that died at the kill had written the receipt

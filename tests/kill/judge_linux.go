@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 
+	"sallyport/pkg/scmrights"
 	"sallyport/tests/kill/wire"
 )
 
@@ -14,7 +15,7 @@ import (
 // looked at.
 func (l *lane) allGone(workerDied bool) error {
 	if !workerDied {
-		if err := audit("worker", l.worker.pid, 0, nil); err != nil {
+		if err := audit("worker", l.worker, 0, nil); err != nil {
 			return err
 		}
 	}
@@ -36,6 +37,10 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 		return finding(Lost, "%d items, and %d of them have a fate", len(l.history.Items), len(answer.Fates))
 	}
 	clear(l.kept)
+	table, err := extras(l.parent.pid)
+	if err != nil {
+		return fmt.Errorf("table of the parent: %w", err)
+	}
 	var parentHolds, workerHolds []*object
 	numbers := map[string]int32{}
 	for _, f := range answer.Fates {
@@ -43,23 +48,25 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 		if o == nil {
 			return finding(Lost, "a fate of %q, which nobody offered", f.Name)
 		}
-		has := delivered[f.State]
+		has := l.has(f)
 		if !workerDied && !has {
 			return finding(Lost, "%v: %s (%s), and the worker lives", o, f.State, f.Err)
 		}
-		if workerDied && !r.Worker.outside() && has != r.Worker.reached(f.Batch) {
+		row := l.modeOf(f.Name)
+		reached := r.Worker.reached(f.Batch)
+		if workerDied && r.Worker.decides(l.history) && (has && !reached || reached && !has && !row.alone) {
 			return finding(Lost, "%v: %s by its parent; the worker died at %v", o, f.State, r.Worker)
 		}
 		if has {
 			workerHolds = append(workerHolds, o)
 			numbers[f.Name] = f.Number
 		}
-		if !has || l.modeOf(f.Name).held {
+		if l.keeps(f, table) {
 			parentHolds = append(parentHolds, o)
 			l.kept[f.Name] = true
 		}
 	}
-	if err := audit("parent", l.parent.pid, 1, parentHolds); err != nil {
+	if err := audit("parent", l.parent, 1, parentHolds); err != nil {
 		return err
 	}
 	if workerDied {
@@ -71,7 +78,7 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 			return finding(Lost, "the worker has %+v, offered was %v, receipted number %d", g, o, numbers[g.Name])
 		}
 	}
-	return audit("worker", l.worker.pid, 1, workerHolds)
+	return audit("worker", l.worker, 1, workerHolds)
 }
 
 // closedEverywhereElse: what only the dead worker had is open nowhere.
@@ -106,16 +113,35 @@ func (l *lane) finish() error {
 	if err != nil {
 		return fmt.Errorf("worker at its end: %w", err)
 	}
-	if err := audit("parent", l.parent.pid, 0, nil); err != nil {
+	if err := audit("parent", l.parent, 0, nil); err != nil {
 		return err
 	}
 	return l.allGone(false)
 }
 
-func (l *lane) modeOf(name string) (row struct{ held bool }) {
+// keeps says whether the parent has a copy of what had this fate.
+func (l *lane) keeps(f wire.Fate, table []entry) bool {
+	switch row := l.modeOf(f.Name); {
+	case l.has(f):
+		return row.held
+	case row.alone && f.State != wire.Unsent:
+		return l.objects[f.Name].in(table) >= 0
+	}
+	return true
+}
+
+// has says whether the worker's plugin has it, by its parent's account.
+func (l *lane) has(f wire.Fate) bool {
+	if l.modeOf(f.Name).alone {
+		return f.State == scmrights.StateCommitted.String()
+	}
+	return f.State == scmrights.StateDelivered.String()
+}
+
+func (l *lane) modeOf(name string) (row struct{ held, alone bool }) {
 	var i int
 	if _, err := fmt.Sscanf(name, "d%d", &i); err == nil {
-		row.held = modes[l.history.Items[i].Mode].held
+		row.held, row.alone = modes[l.history.Items[i].Mode].held, modes[l.history.Items[i].Mode].alone
 	}
 	return row
 }

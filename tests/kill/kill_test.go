@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"sallyport/pkg/scmrights"
 	"sallyport/tests/kill"
 	"sallyport/tests/results"
 )
@@ -58,14 +59,8 @@ func TestFindings(t *testing.T) {
 // RESULTS it adds what came of it to that file, and with RESUME it goes on where
 // the file's last run of the same SEED ended.
 func TestRandomKills(t *testing.T) {
-	seed, from, points := uint64(time.Now().UnixNano()), uint64(0), 300
-	file := os.Getenv("RESULTS")
-	if text := os.Getenv("SEED"); text != "" {
-		seed = number(t, "SEED", text)
-	}
-	if text := os.Getenv("N"); text != "" {
-		points = int(number(t, "N", text))
-	}
+	seed, points := setting(t, "SEED", uint64(time.Now().UnixNano())), int(setting(t, "N", 300))
+	from, file := uint64(0), os.Getenv("RESULTS")
 	if os.Getenv("RESUME") != "" {
 		runs, err := results.Read(file)
 		if err != nil {
@@ -73,7 +68,9 @@ func TestRandomKills(t *testing.T) {
 		}
 		for _, r := range runs {
 			if r.Value("seed") == fmt.Sprint(seed) && r.Value("next") != "" {
-				from = number(t, "next", r.Value("next"))
+				if from, err = strconv.ParseUint(r.Value("next"), 10, 64); err != nil {
+					t.Fatalf("%s: next: %v", file, err)
+				}
 			}
 		}
 	}
@@ -91,7 +88,7 @@ func TestRandomKills(t *testing.T) {
 		value any
 	}{
 		{"seed", seed}, {"from", from}, {"next", tally.Next}, {"points", tally.Points}, {"lost", tally.Lost}, {"leaked", tally.Leaked},
-		{"stuck", tally.Stuck}, {"other", tally.Other}, {"hits", hits(tally)},
+		{"stuck", tally.Stuck}, {"other", tally.Other}, {"hits", words(tally.Hits)},
 	} {
 		r.Add(l.key, l.value)
 	}
@@ -106,8 +103,13 @@ func TestRandomKills(t *testing.T) {
 	t.Logf("%s: %d runs, %d points, %d lost, %d leaked, %d stuck, %d other", file, len(runs), sum("points"), sum("lost"), sum("leaked"), sum("stuck"), sum("other"))
 }
 
-func number(t *testing.T, name, text string) uint64 {
+// setting is a number out of the environment.
+func setting(t *testing.T, name string, otherwise uint64) uint64 {
 	t.Helper()
+	text := os.Getenv(name)
+	if text == "" {
+		return otherwise
+	}
 	n, err := strconv.ParseUint(text, 10, 64)
 	if err != nil {
 		t.Fatalf("%s: %v", name, err)
@@ -124,13 +126,13 @@ func everyPoint(t *testing.T, tally *kill.Tally) {
 	}
 }
 
-// hits is "P2 31 P3 28 ...", in the order of the protocol.
-func hits(tally *kill.Tally) string {
-	var words []string
-	for _, point := range slices.Sorted(maps.Keys(tally.Hits)) {
-		words = append(words, fmt.Sprintf("%s %d", point, tally.Hits[point]))
+// words is "P2 31 P3 28 ...", in the order of the protocol.
+func words(hits map[string]int) string {
+	var all []string
+	for _, point := range slices.Sorted(maps.Keys(hits)) {
+		all = append(all, fmt.Sprintf("%s %d", point, hits[point]))
 	}
-	return strings.Join(words, " ")
+	return strings.Join(all, " ")
 }
 
 // play runs histories and reports what was found, with the hits of every point.
@@ -145,18 +147,17 @@ func play(t *testing.T, cfg kill.Config) *kill.Tally {
 		t.Error(words)
 	}
 	t.Logf("%d histories, %d killed in %v (%.0f a second): %s", tally.Next-tally.From, tally.Points, tally.Took.Round(time.Millisecond),
-		float64(tally.Points)/tally.Took.Seconds(), hits(tally))
+		float64(tally.Points)/tally.Took.Seconds(), words(tally.Hits))
 	return tally
 }
 
-// TestEveryPairOfPoints is exhaustive: every failpoint of either side, and every
-// two of them, with OFFERS offers, else one.
+// TestEveryPairOfPoints is exhaustive: every failpoint of either side, in every
+// mode, and every two of them: with OFFERS offers in every mode, without it with
+// one and in the mode that has the most steps.
 func TestEveryPairOfPoints(t *testing.T) {
-	offers := uint64(1)
-	if text := os.Getenv("OFFERS"); text != "" {
-		offers = number(t, "OFFERS", text)
-	}
-	all := kill.Exhaustive(int(offers))
+	all := kill.Exhaustive(int(setting(t, "OFFERS", 1)), func(m scmrights.Mode) bool {
+		return m == scmrights.ModeExclusive || os.Getenv("OFFERS") != ""
+	})
 	tally := play(t, kill.Config{Plan: func(n uint64) (kill.History, bool) {
 		if n >= uint64(len(all)) {
 			return kill.History{}, false

@@ -55,12 +55,8 @@ func Build(dir string) (string, error) {
 
 // Run plays histories on as many lanes as there are processors.
 func Run(cfg Config) (*Tally, error) {
-	// Actors take descriptors out of this process; Yama would let only its
-	// ancestors do so. Without Yama the call is EINVAL and not needed.
-	_ = unix.Prctl(unix.PR_SET_PTRACER, ^uintptr(0), 0, 0, 0)
-	// What this process was started with is not for the actors (Linux 5.11).
-	if err := unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("close_range", err)
+	if err := prepare(); err != nil {
+		return nil, err
 	}
 	if cfg.Patience == 0 {
 		cfg.Patience = stuckAfter
@@ -85,6 +81,15 @@ func Run(cfg Config) (*Tally, error) {
 		r.note(finding(Leaked, "the harness has %d descriptors, before it had %d", after, before))
 	}
 	return &r.tally, err
+}
+
+// prepare makes this process one that actors can be started from.
+func prepare() error {
+	// They take descriptors out of it; Yama would let only its ancestors do so.
+	// Without Yama the call is EINVAL and not needed.
+	_ = unix.Prctl(unix.PR_SET_PTRACER, ^uintptr(0), 0, 0, 0)
+	// What this process was started with is not for them (Linux 5.11).
+	return os.NewSyscallError("close_range", unix.CloseRange(3, math.MaxInt32, unix.CLOSE_RANGE_CLOEXEC))
 }
 
 type spawned struct {

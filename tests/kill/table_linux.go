@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,11 +72,12 @@ func queued(pid int, socket entry) (int, error) {
 
 // audit compares the table of a process with what it should hold: sockets
 // channels with empty queues, and these objects once each.
-func audit(who string, pid, sockets int, holds []*object) error {
-	table, err := extras(pid)
+func audit(who string, a *actor, sockets int, holds []*object) error {
+	table, err := extras(a.pid)
 	if err != nil {
 		return fmt.Errorf("table of the %s: %w", who, err)
 	}
+	table = slices.DeleteFunc(table, func(e entry) bool { return a.forgotten[e.number] })
 	for _, o := range holds {
 		i := o.in(table)
 		if i < 0 {
@@ -83,12 +85,18 @@ func audit(who string, pid, sockets int, holds []*object) error {
 		}
 		table = append(table[:i:i], table[i+1:]...)
 	}
+	pidfd := who != "parent"
+	open := sockets
 	for _, e := range table {
+		if open != 0 && strings.Contains(e.link, "pidfd") && !pidfd {
+			pidfd = true // the parent's of its worker, as long as the channel is open
+			continue
+		}
 		if !strings.HasPrefix(e.link, "socket:") || sockets == 0 {
 			return finding(Leaked, "the %s holds %v besides what it should", who, e)
 		}
 		sockets--
-		n, err := queued(pid, e)
+		n, err := queued(a.pid, e)
 		if err != nil {
 			return err
 		}

@@ -14,6 +14,6 @@
 //	points 2000
 //	lost 0
 //
-// The first four every run has. What else there is belongs to the kind of test;
+// The first three every run has. What else there is belongs to the kind of test;
 // keys with a count are added up by Total.
 package results

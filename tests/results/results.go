@@ -20,14 +20,16 @@ type Line struct{ Key, Value string }
 // Run is one block.
 type Run []Line
 
-// New begins a block with what every run has.
+// Begin begins a block with what every run has.
+func Begin(command string, date time.Time) Run {
+	return Run{{"date", date.UTC().Format(time.RFC3339)}, {"command", command}, {"machine", Machine()}}
+}
+
+// New is Begin for a run that ends now, with the time it took.
 func New(command string, began time.Time) Run {
-	return Run{
-		{"date", began.UTC().Format(time.RFC3339)},
-		{"command", command},
-		{"machine", Machine()},
-		{"seconds", strconv.FormatFloat(time.Since(began).Seconds(), 'f', 1, 64)},
-	}
+	r := Begin(command, began)
+	r.Add("seconds", strconv.FormatFloat(time.Since(began).Seconds(), 'f', 1, 64))
+	return r
 }
 
 // Add appends a line.

@@ -13,22 +13,41 @@ import (
 // worker's four descriptors to be closed by the exec. They are marked and not
 // closed, because the runtime of the stage still owns some of them and ends
 // the process when one goes away; the exec itself makes no difference.
-func executable(*Order) error {
+func executable(o *Order) error {
 	_, hard, err := sys.LaunchLimits(unix.RLIMIT_NOFILE)
 	if err != nil {
 		return err
 	}
-	if hard <= ExecFD {
-		hard = ExecFD + 1 // needs CAP_SYS_RESOURCE
+	need := uint64(ExecFD + 1)
+	if o.Program || o.Notify {
+		need = NotifyFD + 1
 	}
+	hard = max(hard, need) // to raise it needs CAP_SYS_RESOURCE
 	if err := sys.LaunchLimit(unix.RLIMIT_NOFILE, hard, hard); err != nil {
-		return fmt.Errorf("the hard limit of open files must be at least %d (ulimit -Hn): %w", ExecFD+1, err)
+		return fmt.Errorf("the hard limit of open files must be at least %d (ulimit -Hn): %w", need, err)
 	}
 	if err := unix.Dup3(ExeFD, ExecFD, unix.O_CLOEXEC); err != nil {
 		return fmt.Errorf("dup3 to %d: %w", ExecFD, err)
 	}
+	for _, move := range []struct {
+		wanted   bool
+		from, to int
+	}{{o.Program, ProgramFD, SecondFD}, {o.Notify, o.notifySocket, NotifyFD}} {
+		if !move.wanted {
+			continue
+		}
+		if err := unix.Dup3(move.from, move.to, unix.O_CLOEXEC); err != nil {
+			return fmt.Errorf("dup3 to %d: %w", move.to, err)
+		}
+	}
 	if err := unix.CloseRange(ChannelFD+1, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("close_range (with CLOSE_RANGE_CLOEXEC since Linux 5.11): %w", err)
+	}
+	if o.Program {
+		// The launcher is to have this one, and marks it again.
+		if _, err := unix.FcntlInt(SecondFD, unix.F_SETFD, 0); err != nil {
+			return fmt.Errorf("fcntl of %d: %w", SecondFD, err)
+		}
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ const (
 	SelfFD    = 5 // the stage's own binary, which is started by this number
 	OrderFD   = 6
 	ReportFD  = 7
+	ProgramFD = 8 // Order.Program: moved to SecondFD
 )
 
 const (
@@ -24,9 +25,17 @@ const (
 	// ExecFD is where the executable lies for the exec. It is above every
 	// MaxOpenFiles, so that a worker can never have this descriptor again.
 	ExecFD = 1000
+	// SecondFD is where the program lies that the executable, a launcher, is to
+	// execute in its turn. The launcher inherits it.
+	SecondFD = 1001
+	// NotifyFD is where the parent finds the socket that is bound at Notify.
+	NotifyFD = 1002
 	// MaxOpenFiles is the most that Order.OpenFiles may be.
 	MaxOpenFiles = 256
 )
+
+// Notify is the path of the NOTIFY_SOCKET in the worker's root.
+const Notify = "/notify"
 
 // Ready is the only byte of a report that went well.
 const Ready = 0
@@ -46,6 +55,11 @@ type Order struct {
 	Tasks     uint32
 	Data      uint64
 	FileSize  uint64
+	Program   bool     // there is a second executable at ProgramFD
+	Notify    bool     // a datagram socket is wanted at Notify
+	ReadOnly  []string // absolute paths to be seen in the root
+
+	notifySocket int // of bindNotify, until it is moved to NotifyFD
 }
 
 // Encode writes the order for the memory file.

@@ -32,12 +32,24 @@ type Actor struct {
 // Start runs an actor as uid and gid. It ends with the test.
 func Start(t testing.TB, uid, gid uint32) *Actor {
 	t.Helper()
+	return start(t, uid, gid, 0)
+}
+
+// StartApart is Start in an IPC namespace of its own. It needs root.
+func StartApart(t testing.TB, uid, gid uint32) *Actor {
+	t.Helper()
+	return start(t, uid, gid, syscall.CLONE_NEWIPC)
+}
+
+func start(t testing.TB, uid, gid uint32, flags uintptr) *Actor {
+	t.Helper()
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Env = append(os.Environ(), variable+"=1")
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{
 		Credential: &syscall.Credential{Uid: uid, Gid: gid},
 		Pdeathsig:  syscall.SIGKILL,
+		Cloneflags: flags,
 	}
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -96,6 +108,15 @@ func (a *Actor) Answer() string {
 	return ""
 }
 
+// Within returns the answer if it comes within d.
+func (a *Actor) Within(d time.Duration) (answer string, came bool) {
+	select {
+	case answer, came = <-a.said:
+	case <-time.After(d):
+	}
+	return answer, came
+}
+
 // Silent says that no answer came within d: the call is blocked.
 func (a *Actor) Silent(d time.Duration) bool {
 	select {
@@ -109,7 +130,8 @@ func (a *Actor) Silent(d time.Duration) bool {
 
 // Do is Tell and Answer. The calls are
 //
-//	create KEY MODE | get KEY | send ID TYPE SIZE FLAGS | receive ID TYPE SIZE FLAGS
+//	create KEY MODE | get KEY | getmode KEY MODE | send ID TYPE SIZE FLAGS | receive ID TYPE SIZE FLAGS
+//	pour ID TYPE COUNT | sink ID TYPE COUNT
 //	stat ID | statany ID | set ID UID GID MODE QBYTES | remove ID | list
 func (a *Actor) Do(format string, args ...any) string {
 	a.t.Helper()
@@ -150,11 +172,19 @@ func act(line string) (string, error) {
 	case verb == "get" && count == 1:
 		id, err := sys.MsgGet(int32(n[0]), 0)
 		return fmt.Sprint(id), err
+	case verb == "getmode" && count == 2:
+		id, err := sys.MsgGet(int32(n[0]), int(n[1]))
+		return fmt.Sprint(id), err
 	case verb == "send" && count == 4:
 		return "", sys.MsgSend(id, n[1], make([]byte, n[2]), int(n[3]))
 	case verb == "receive" && count == 4:
 		got, t, err := sys.MsgReceive(id, make([]byte, n[2]), n[1], int(n[3]))
 		return fmt.Sprint(t, got), err
+	case verb == "pour" && count == 3:
+		return "", pour(id, n[1], int(n[2]))
+	case verb == "sink" && count == 3:
+		good, err := sink(id, n[1], int(n[2]))
+		return fmt.Sprint(good), err
 	case verb == "stat":
 		_, err := sys.MsgStat(id, sys.MsgStatID)
 		return "", err

@@ -20,7 +20,7 @@ static void check(const sp_grant *g)
 		n = pread(g->fd, got, sizeof got, 0);
 	else
 		n = (ssize_t)strlen(strcpy(got, expected));
-	if (n == (ssize_t)strlen(expected) && memcmp(got, expected, (size_t)n) == 0)
+	if (n == (ssize_t)strlen(expected) && memcmp(got, expected, (size_t)n) == 0 && fcntl(g->fd, F_GETFD) == FD_CLOEXEC)
 		verified++;
 	else
 		wrong++;
@@ -65,6 +65,8 @@ static void obey(const sp_event *e)
 		setrlimit(RLIMIT_NOFILE, &few);
 		while (filled < 64 && (fillers[filled] = dup(0)) >= 0)
 			filled++;
+		for (int i = 0; i < e->body[0]; i++)
+			close(fillers[--filled]);
 		sp_send(&c, FILL, NULL, 0);
 		break;
 	case DRAIN:

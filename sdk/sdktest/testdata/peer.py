@@ -21,6 +21,7 @@ try:
                 good = os.pread(g.fd, 256, 0) == b"content of " + g.name.encode() + b"\n"
             else:
                 good = True
+            good = good and not os.get_inheritable(g.fd)
             verified, wrong = verified + good, wrong + (not good)
         if keep:
             kept += event.grants
@@ -47,6 +48,8 @@ try:
                 while True:
                     fillers.append(os.dup(0))
             except OSError:
+                for _ in range(body[0]):
+                    os.close(fillers.pop())
                 channel.send(FILL)
         elif kind == DRAIN:
             while fillers:

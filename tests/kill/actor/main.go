@@ -4,6 +4,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -34,7 +35,7 @@ func main() {
 		case n == 0:
 			os.Exit(0) // the harness is gone
 		}
-		var o wire.Order
+		o := wire.Order{Limit: int(stuckAfter.Milliseconds())}
 		if err := json.Unmarshal(buf[:n], &o); err != nil {
 			die(err)
 		}
@@ -46,6 +47,8 @@ func main() {
 			say(a.worker(o))
 		case wire.DoOffer:
 			say(a.parent.offer(o))
+		case wire.DoPart:
+			say(a.parent.part())
 		case wire.DoEnd:
 			say(a.parent.end())
 		default:
@@ -68,6 +71,11 @@ func warmUp() error {
 	_ = r.SetDeadline(time.Now())
 	_ = r.Close()
 	return w.Close()
+}
+
+// waits is the context of all waits of an order.
+func waits(o wire.Order) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.Background(), time.Duration(o.Limit)*time.Millisecond)
 }
 
 // fetch makes own descriptors of the harness's numbers.

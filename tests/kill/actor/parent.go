@@ -1,9 +1,11 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
 
 	"sallyport/internal/fault"
 	"sallyport/pkg/scmrights"
@@ -15,25 +17,36 @@ var proof = scmrights.Trusted("both ends are a test's")
 // parent is what a supervisor is to one worker after the other: it keeps what
 // the last one did not get, or shared, and offers it to the next.
 type parent struct {
-	conn    *scmrights.Conn
-	grants  []*scmrights.Grant
-	kept    map[string]*os.File
-	trouble string
+	conn   *scmrights.Conn
+	worker *os.File // its pidfd
+	grants []*scmrights.Grant
+	kept   map[string]*os.File
+
+	failed, trouble string // of the next answer
 }
 
 // offer hands the items over and says how every grant ended.
-func (p *parent) offer(o wire.Order) (answer wire.Answer) {
-	answer.Say = wire.SayFate
+func (p *parent) offer(o wire.Order) wire.Answer {
 	p.settle()
-	defer func() { answer.Trouble, p.trouble = p.trouble, "" }()
+	return p.answer(wire.SayFate, p.handOver(o))
+}
+
+// answer takes along what went wrong since the last one.
+func (p *parent) answer(say string, fates []wire.Fate) wire.Answer {
+	a := wire.Answer{Say: say, Fates: fates, Failed: p.failed, Trouble: p.trouble}
+	p.failed, p.trouble = "", ""
+	return a
+}
+
+func (p *parent) handOver(o wire.Order) (fates []wire.Fate) {
 	conn, files, err := p.open(o)
 	if err != nil {
-		p.note(err)
-		return answer
+		p.fail(err)
+		return nil
 	}
 	p.conn = conn
 	say(wire.Answer{Say: wire.SayTaken})
-	ctx, cancel := context.WithTimeout(context.Background(), stuckAfter)
+	ctx, cancel := waits(o)
 	defer cancel()
 	_, err = conn.Hello(ctx)
 	if err == nil {
@@ -53,10 +66,12 @@ func (p *parent) offer(o wire.Order) (answer wire.Answer) {
 		for i, it := range batch {
 			if err != nil {
 				p.keep(it.Name, files[first+i])
-				answer.Fates = append(answer.Fates, wire.Fate{Name: it.Name, State: wire.Unsent, Batch: it.Batch, Err: err.Error()})
+				fates = append(fates, wire.Fate{Name: it.Name, State: wire.Unsent, Batch: it.Batch, Err: err.Error()})
 				continue
 			}
-			p.note(files[first+i].Close()) // at once: the ledger has its own
+			if scmrights.Mode(it.Mode) != scmrights.ModeExclusive { // those Offer closes itself
+				p.fail(files[first+i].Close()) // at once: the ledger has its own
+			}
 			batchOf[grants[i]] = it.Batch
 		}
 		p.grants = append(p.grants, grants...)
@@ -68,9 +83,9 @@ func (p *parent) offer(o wire.Order) (answer wire.Answer) {
 			f.Err = err.Error()
 		}
 		f.State, f.Number = g.State().String(), g.WorkerFD()
-		answer.Fates = append(answer.Fates, f)
+		fates = append(fates, f)
 	}
-	return answer
+	return fates
 }
 
 // open fetches the channel and the files, and takes kept ones where the order
@@ -95,17 +110,32 @@ func (p *parent) open(o wire.Order) (*scmrights.Conn, []*os.File, error) {
 			f, own = os.NewFile(uintptr(own[0]), it.Name), own[1:]
 		}
 		if f == nil {
-			return nil, nil, fmt.Errorf("nothing was kept under the name %s", it.Name)
+			p.note(fmt.Errorf("nothing was kept under the name %s", it.Name))
+			return nil, nil, os.ErrNotExist
 		}
 		files = append(files, f)
 	}
-	conn, err := scmrights.NewConn(channel, scmrights.Config{PID: o.Worker})
+	pidfd, err := unix.PidfdOpen(o.Worker, 0)
 	if err != nil {
-		for i, it := range o.Items {
-			p.keep(it.Name, files[i])
-		}
+		p.fail(channel.Close())
+		p.keepAll(o, files)
+		return nil, nil, os.NewSyscallError("pidfd_open", err)
+	}
+	p.worker = os.NewFile(uintptr(pidfd), "worker")
+	half := time.Duration(o.Limit) * time.Millisecond / 2
+	conn, err := scmrights.NewConn(channel, scmrights.Config{PID: o.Worker, PidFD: p.worker, Compare: 2,
+		SendTimeout: half, ReceiptTimeout: half, CommitTimeout: half})
+	if err != nil {
+		p.fail(p.worker.Close())
+		p.keepAll(o, files)
 	}
 	return conn, files, err
+}
+
+func (p *parent) keepAll(o wire.Order, files []*os.File) {
+	for i, it := range o.Items {
+		p.keep(it.Name, files[i])
+	}
 }
 
 func itemsOf(batch []wire.Item, files []*os.File) []scmrights.Item {
@@ -130,23 +160,28 @@ func (p *parent) settle() {
 			p.keep(g.Name(), f)
 		}
 	}
-	p.note(p.conn.Close())
+	p.fail(p.conn.Close())
+	p.fail(p.worker.Close())
 	if b := p.conn.Ledger(); b.Open != 0 || b.Pipes != 0 || b.Taken != b.Closed+b.Reclaimed {
 		p.note(fmt.Errorf("the ledger is not even after Close: %+v", b))
 	}
 	p.conn, p.grants = nil, nil
 }
 
+// part closes the channel and keeps what can be offered again.
+func (p *parent) part() wire.Answer {
+	p.settle()
+	return p.answer(wire.SayParted, nil)
+}
+
 // end closes everything.
 func (p *parent) end() wire.Answer {
 	p.settle()
 	for name, f := range p.kept {
-		p.note(f.Close())
+		p.fail(f.Close())
 		delete(p.kept, name)
 	}
-	answer := wire.Answer{Say: wire.SayEnded, Trouble: p.trouble}
-	p.trouble = ""
-	return answer
+	return p.answer(wire.SayEnded, nil)
 }
 
 func (p *parent) keep(name string, f *os.File) {
@@ -157,6 +192,12 @@ func (p *parent) keep(name string, f *os.File) {
 		p.note(fmt.Errorf("two descriptors under the name %s", name))
 	}
 	p.kept[name] = f
+}
+
+func (p *parent) fail(err error) {
+	if err != nil {
+		p.failed += err.Error() + "; "
+	}
 }
 
 func (p *parent) note(err error) {

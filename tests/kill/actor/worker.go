@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"io"
 	"os"
@@ -18,30 +17,30 @@ import (
 // when all is there, and at the end of the channel closes everything.
 func take(o wire.Order) (answer wire.Answer) {
 	answer.Say = wire.SayOver
-	note := func(err error) {
+	fail := func(err error) {
 		if err != nil {
-			answer.Trouble += err.Error() + "; "
+			answer.Failed += err.Error() + "; "
 		}
 	}
 	own, err := fetch(o.PID, o.Channel)
 	if err != nil {
-		note(err)
+		fail(err)
 		return answer
 	}
 	if err := unix.SetNonblock(own[0], true); err != nil {
-		note(os.NewSyscallError("fcntl(F_SETFL)", err))
-		note(unix.Close(own[0]))
+		fail(os.NewSyscallError("fcntl(F_SETFL)", err))
+		fail(unix.Close(own[0]))
 		return answer
 	}
 	say(wire.Answer{Say: wire.SayTaken})
 	peer, err := scmrights.Attach(os.NewFile(uintptr(own[0]), "channel"))
 	if err != nil {
 		if !gone(err) {
-			note(err)
+			fail(err)
 		}
 		return answer
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), stuckAfter)
+	ctx, cancel := waits(o)
 	defer cancel()
 	var files []*os.File
 	for {
@@ -50,8 +49,8 @@ func take(o wire.Order) (answer wire.Answer) {
 		}
 		e, err := peer.Receive(ctx)
 		if err != nil {
-			if !gone(err) {
-				note(err)
+			if err != io.EOF {
+				fail(err)
 			}
 			break
 		}
@@ -67,13 +66,13 @@ func take(o wire.Order) (answer wire.Answer) {
 		if fault.On("forget") {
 			continue // on purpose: it stays open
 		}
-		note(f.Close())
+		fail(f.Close())
 	}
-	note(peer.Close())
+	fail(peer.Close())
 	return answer
 }
 
-// gone says that the parent is: the end of the channel in its three forms.
+// gone says that the parent was before HELLO was answered, in any form.
 func gone(err error) bool {
 	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
 }

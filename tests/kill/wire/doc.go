@@ -13,6 +13,7 @@ const ControlFD = 3
 const (
 	DoTake  = "take"  // be a worker on Channel
 	DoOffer = "offer" // be the parent on Channel, and offer Items
+	DoPart  = "part"  // parent: close the channel, keep what can be offered again
 	DoEnd   = "end"   // parent: close everything
 )
 
@@ -27,7 +28,7 @@ type Order struct {
 	Epoch   uint32
 	Items   []Item
 	Want    int // how many descriptors the worker is to expect
-	Slots   int // how many descriptor numbers the worker has free at first, 0 for plenty
+	Limit   int `json:",omitempty"` // milliseconds that a wait may take; 0 is plenty
 }
 
 // Item is a descriptor to be offered: FD, or what the parent kept under this
@@ -43,18 +44,21 @@ type Item struct {
 
 // What an answer says.
 const (
-	SayTaken = "taken" // the descriptors of the order were fetched
-	SayGot   = "got"   // worker: Want descriptors are here
-	SayOver  = "over"  // worker: the channel has ended, everything is closed
-	SayFate  = "fate"  // parent: every grant has ended
-	SayEnded = "ended" // parent: everything is closed
+	SayTaken  = "taken"  // the descriptors of the order were fetched
+	SayGot    = "got"    // worker: Want descriptors are here
+	SayOver   = "over"   // worker: the channel has ended, everything is closed
+	SayFate   = "fate"   // parent: every grant has ended
+	SayParted = "parted" // parent: the channel is closed
+	SayEnded  = "ended"  // parent: everything is closed
 )
 
-// Answer is from an actor. Trouble is what it met and did not expect.
+// Answer is from an actor. Failed are errors that it had from a call; Trouble is
+// what no error of a call can explain.
 type Answer struct {
 	Say     string
 	Got     []Got
 	Fates   []Fate
+	Failed  string
 	Trouble string
 }
 
