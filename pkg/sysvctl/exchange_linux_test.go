@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -36,6 +37,12 @@ func TestCallsGetTheirOwnReply(t *testing.T) {
 	for range 3 { // no number lies there twice, and none that was used comes again
 		if _, err := q.Call(ctx, nil, nil); err != nil {
 			t.Fatal(err)
+		}
+		for ctx.Err() == nil { // the next ticket comes after the reply
+			if st, err := q.Stat(); err != nil || st.Messages == 3 {
+				break
+			}
+			runtime.Gosched()
 		}
 		s, err := q.Snapshot()
 		if errors.Is(err, errors.ErrUnsupported) {
