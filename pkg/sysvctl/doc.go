@@ -5,11 +5,14 @@
 // allocate nothing; Send and Receive wait until a context ends. A Selector says
 // which message is wanted. UpTo takes the message of the lowest type, and the
 // oldest of that type; it does not take the oldest message whose type is small
-// enough.
+// enough. A Receiver is for those who receive many: it is bound to one thread
+// and one context, and allocates nothing a message. A Doorbell makes a queue fit
+// pollers. Serve and Call are request and reply over one queue.
 //
-// The control side permits, revokes, pauses, drains and removes. Revoke also
-// wakes the senders that sleep on a full queue, which clearing the write bit
-// alone leaves asleep.
+// The control side permits, revokes, pauses, throttles, drains, snapshots,
+// restores and removes. Revoke also wakes the senders that sleep on a full
+// queue, which clearing the write bit alone leaves asleep. List, ReadLimits and
+// ReadUsage tell about the whole IPC namespace.
 //
 // Every error is an *Error and matches one of the sentinels (ErrFull,
 // ErrRevoked, ...), the errno, and where there is one the error of package os.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"sallyport/pkg/sysvctl"
 )
@@ -62,4 +63,71 @@ func ExampleQueue_Permit() {
 	// <nil>
 	// 604 1
 	// 1 <nil>
+}
+
+// Messages as they come, until the context ends.
+func ExampleReceiver_All() {
+	q, err := sysvctl.Create(sysvctl.Private, sysvctl.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer q.Remove()
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	q.TrySend(1, []byte("one"))
+	q.TrySend(1, []byte("two"))
+	r, err := q.Receiver(ctx, sysvctl.Any(), 64)
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer r.Close()
+	for m, err := range r.All() {
+		if err != nil {
+			fmt.Println(errors.Is(err, context.Canceled))
+			return
+		}
+		fmt.Printf("%s\n", m.Data)
+		if string(m.Data) == "two" {
+			cancel()
+		}
+	}
+	// Output:
+	// one
+	// two
+	// true
+}
+
+// Both ends of the bell can go to other processes, with the id of the queue.
+func ExampleDoorbell() {
+	q, err := sysvctl.Create(sysvctl.Private, sysvctl.Options{})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer q.Remove()
+	hear, ring, err := sysvctl.NewDoorbell()
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer hear.Close()
+	defer ring.Close()
+	ringer, _ := sysvctl.OpenRinger(ring)
+	go func() {
+		q.TrySend(1, []byte("dinner"))
+		ringer.Ring() // after the message
+	}()
+	bell, _ := sysvctl.OpenDoorbell(hear)
+	m, err := bell.Receive(context.Background(), q, sysvctl.Any(), make([]byte, 64), time.Second)
+	fmt.Printf("%s %v\n", m.Data, err)
+	// Output: dinner <nil>
+}
+
+// Which of the files that programs meet by would lead them to one queue.
+func ExampleCollisions() {
+	clashes, err := sysvctl.Collisions('q', "/dev/null", "/dev/zero")
+	fmt.Println(len(clashes), err)
+	// Output: 0 <nil>
 }

@@ -52,6 +52,7 @@ type server struct {
 	Service
 	q       *Queue
 	next    Type
+	owed    int     // tickets that found no room yet
 	replies []reply // sent or to be sent, oldest first
 }
 
@@ -119,9 +120,7 @@ func (s *server) turn(ctx context.Context) error {
 			}
 			data := append([]byte{}, s.Answer(m.Data[ticketSize:])...)
 			s.replies = append(s.replies, reply{to: to, data: data[:min(len(data), s.Size)]})
-			if err := s.issue(); err != nil {
-				return err
-			}
+			s.owed++
 		}
 		if err := s.flush(); err != nil {
 			return err
@@ -129,9 +128,9 @@ func (s *server) turn(ctx context.Context) error {
 	}
 }
 
-// flush sends what waits. A queue that is full of messages to us gets room with
-// the next that is received, and what else there is fits by the count of callers:
-// so a reply that finds no room here is sent a little later.
+// flush sends replies and tickets. A queue that is full of messages to us gets
+// room with the next that is received, and what else there is fits by the count of
+// callers: so what finds no room here is sent a little later.
 func (s *server) flush() error {
 	for i := range s.replies {
 		r := &s.replies[i]
@@ -147,21 +146,21 @@ func (s *server) flush() error {
 		}
 		r.data, r.queued = nil, time.Now()
 	}
+	for ; s.owed > 0; s.owed-- {
+		var number [ticketSize]byte
+		binary.LittleEndian.PutUint64(number[:], uint64(s.next))
+		err := s.q.TrySend(TypeTicket, number[:])
+		if errors.Is(err, ErrFull) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if s.next++; s.next > lastTicket {
+			s.next = firstTicket
+		}
+	}
 	return nil
-}
-
-// issue puts one ticket into the queue. No room is no error: renew does it later.
-func (s *server) issue() error {
-	var number [ticketSize]byte
-	if s.next++; s.next > lastTicket {
-		s.next = firstTicket
-	}
-	binary.LittleEndian.PutUint64(number[:], uint64(s.next))
-	err := s.q.TrySend(TypeTicket, number[:])
-	if errors.Is(err, ErrFull) {
-		return nil
-	}
-	return err
 }
 
 // renew takes back replies that nobody fetched and puts out a full set of
@@ -179,12 +178,8 @@ func (s *server) renew() error {
 	}
 	s.replies = kept
 	s.withdraw()
-	for range s.Callers {
-		if err := s.issue(); err != nil {
-			return err
-		}
-	}
-	return nil
+	s.owed = s.Callers
+	return s.flush()
 }
 
 // withdraw takes back every ticket, so that nobody asks a server that is gone.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"sync"
 	"testing"
 	"time"
@@ -31,6 +32,34 @@ func TestCallsGetTheirOwnReply(t *testing.T) {
 	must(t, q.Send(ctx, sysvctl.TypePlain, []byte("no reply wanted")))
 	if got := <-plain; got != "no reply wanted" {
 		t.Error(got)
+	}
+	numbers := map[string]bool{}
+	for range 3 { // no number lies there twice, and none that was used comes again
+		if _, err := q.Call(ctx, nil, nil); err != nil {
+			t.Fatal(err)
+		}
+		for ctx.Err() == nil { // the next ticket comes after the reply
+			if st, err := q.Stat(); err != nil || st.Messages == 3 {
+				break
+			}
+			runtime.Gosched()
+		}
+		s, err := q.Snapshot()
+		if errors.Is(err, errors.ErrUnsupported) {
+			break
+		}
+		must(t, err)
+		here := map[string]bool{}
+		for _, m := range s.Messages {
+			here[string(m.Data)] = true
+			numbers[string(m.Data)] = true
+		}
+		if len(here) != 3 {
+			t.Errorf("%d different tickets among %d", len(here), len(s.Messages))
+		}
+	}
+	if len(numbers) != 0 && len(numbers) != 5 {
+		t.Errorf("%d numbers in three calls of three tickets", len(numbers))
 	}
 	var callers sync.WaitGroup
 	for c := range 8 {
@@ -92,7 +121,9 @@ func TestReplyWaitsForRoom(t *testing.T) {
 	go func() {
 		served <- q.Serve(serving, sysvctl.Service{Size: 100, Callers: 2, Plain: func([]byte) {},
 			Answer: func(r []byte) []byte {
-				for q.TrySend(sysvctl.TypePlain, make([]byte, 50)) == nil { // fills the room
+				for _, size := range []int{50, 1} { // to the last byte
+					for q.TrySend(sysvctl.TypePlain, make([]byte, size)) == nil {
+					}
 				}
 				return r
 			}})

@@ -3,17 +3,14 @@ package sysvctl_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"math"
 	"os"
-	"runtime"
 	"syscall"
 	"testing"
 	"time"
 
 	"golang.org/x/sys/unix"
 
-	"sallyport/internal/sys"
 	"sallyport/internal/testenv"
 	"sallyport/pkg/sysvctl"
 )
@@ -22,23 +19,13 @@ import (
 // numbers 399 to 402 do not exist. The thread is never unlocked.
 func oldKernel(t *testing.T) {
 	t.Helper()
-	runtime.LockOSThread()
-	must(t, unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-	var filter []byte
-	for _, i := range []unix.SockFilter{
+	filtered(t, []unix.SockFilter{
 		{Code: unix.BPF_LD | unix.BPF_W | unix.BPF_ABS, K: 0}, // the call number
 		{Code: unix.BPF_JMP | unix.BPF_JGE | unix.BPF_K, K: 399, Jf: 2},
 		{Code: unix.BPF_JMP | unix.BPF_JGT | unix.BPF_K, K: 402, Jt: 1},
-		{Code: unix.BPF_RET | unix.BPF_K, K: 0x50000 | uint32(syscall.ENOSYS)}, // SECCOMP_RET_ERRNO
-		{Code: unix.BPF_RET | unix.BPF_K, K: 0x7fff0000},                       // SECCOMP_RET_ALLOW
-	} {
-		filter = binary.LittleEndian.AppendUint16(filter, i.Code)
-		filter = append(filter, i.Jt, i.Jf)
-		filter = binary.LittleEndian.AppendUint32(filter, i.K)
-	}
-	listener, err := sys.SeccompLoad(filter)
-	testenv.Need(t, "a seccomp filter", err)
-	t.Cleanup(func() { unix.Close(listener) })
+		{Code: unix.BPF_RET | unix.BPF_K, K: seccompErrno | uint32(syscall.ENOSYS)},
+		{Code: unix.BPF_RET | unix.BPF_K, K: seccompAllow},
+	})
 	if _, _, e := unix.RawSyscall(unix.SYS_MSGGET, 0, 0o600, 0); e != unix.ENOSYS {
 		t.Fatalf("the direct number still answers: %v", e)
 	}

@@ -8,10 +8,12 @@ import (
 	"runtime"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 
+	"sallyport/internal/sys"
 	"sallyport/internal/testenv"
 	"sallyport/pkg/sysvctl"
 )
@@ -152,6 +154,43 @@ func TestReceiverIsCancelledAtRandomMoments(t *testing.T) {
 		}
 	}
 	t.Logf("%d of %d cancelled", cancelled, rounds)
+}
+
+// One signal is not enough: here the thread is on its way into the call when the
+// context ends, so that the first finds nothing to interrupt.
+func TestSignalBeforeTheCallIsRepeated(t *testing.T) {
+	if !testenv.PrivateIPC(t) {
+		return
+	}
+	rng := seeded(t)
+	q := create(t, sysvctl.Options{})
+	var sink atomic.Uint64
+	for range 200 {
+		ctx, cancel := context.WithCancel(context.Background())
+		way, back := rng.IntN(20000), make(chan error)
+		entered := make(chan struct{}, 1)
+		go func() {
+			back <- sysvctl.Interruptible(ctx, func() error {
+				select {
+				case entered <- struct{}{}:
+				default:
+				}
+				for range way {
+					sink.Add(1)
+				}
+				_, _, err := sys.MsgReceive(int32(q.ID()), nil, 1, 0)
+				return err
+			})
+		}()
+		<-entered
+		cancel()
+		select {
+		case err := <-back:
+			want(t, err, context.Canceled)
+		case <-time.After(10 * time.Second):
+			t.Fatalf("hangs, %d steps before the call", way)
+		}
+	}
 }
 
 func TestAllEndsWithTheReason(t *testing.T) {

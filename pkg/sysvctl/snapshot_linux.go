@@ -88,15 +88,15 @@ const nextID = "/proc/sys/kernel/msg_next_id"
 // nothing is left behind.
 func Restore(s Snapshot, sameID bool) (*Queue, error) {
 	if sameID {
-		if err := writeNextID(int(s.Stat.ID)); err != nil {
+		if err := chooseNextID(s.Stat.ID); err != nil {
 			return nil, err
 		}
 	}
 	q, err := Create(s.Stat.Key, Options{})
-	if sameID && (err != nil || q.id != s.Stat.ID) {
-		_ = writeNextID(-1) // not used up, when the key was taken
-	}
 	if err != nil {
+		if sameID {
+			useUpNextID()
+		}
 		return nil, err
 	}
 	if sameID && q.id != s.Stat.ID {
@@ -136,12 +136,18 @@ func (q *Queue) restore(s Snapshot) error {
 	return err
 }
 
-// writeNextID says which id the next queue of the namespace gets; -1 leaves it
-// to the kernel.
-func writeNextID(id int) error {
-	err := os.WriteFile(nextID, []byte(strconv.Itoa(id)), 0)
-	if err != nil {
+// chooseNextID says which id the next queue of the namespace gets, if it is free.
+func chooseNextID(id ID) error {
+	if err := os.WriteFile(nextID, []byte(strconv.Itoa(int(id))), 0); err != nil {
 		return fmt.Errorf("choose the id %d for a queue: %w", id, err)
 	}
 	return nil
+}
+
+// useUpNextID makes a queue for nothing: the choice ends with the next that is
+// made, whoever makes it, and the kernel takes no -1 to undo it (ipc_sysctl.c).
+func useUpNextID() {
+	if q, err := create(Private, Options{}); err == nil {
+		_ = q.Remove() // ours, of this moment
+	}
 }

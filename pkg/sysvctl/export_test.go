@@ -1,0 +1,4 @@
+package sysvctl
+
+// Interruptible lets a test make the way into a blocking call longer.
+var Interruptible = interruptible
