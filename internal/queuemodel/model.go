@@ -31,55 +31,52 @@ func New(rules Rules, people []Person, creator int, mode uint32, qbytes uint64) 
 // Call makes a call in every state and lets those whom it woke go on, in every
 // order. The Actor must not be asleep.
 func (m *Model) Call(c Call) {
-	var next []*state
+	next := newSet()
 	for _, s := range m.states {
 		s = s.clone()
 		if c.Op == Kick {
-			next = append(next, m.kick(s, c)...)
+			m.kick(next, s, c)
 			continue
 		}
 		m.call(s, c)
-		next = append(next, m.settle(s, nil)...)
+		next.add(s)
 	}
-	m.states = distinct(next)
+	m.settle(next)
+	m.states = next.quiet()
 }
 
 // kick is two IPC_SETs: whoever the first woke may run before the second, or after.
-func (m *Model) kick(s *state, c Call) []*state {
+func (m *Model) kick(to *set, s *state, c Call) {
 	st := s.stat()
 	c.Op, c.UID, c.GID, c.Mode = Set, st.UID, st.GID, st.Mode&^0o022
 	c.QBytes = max(st.QBytes, st.Bytes, st.Messages) + KickRoom
 	m.call(s, c)
-	if a := s.answers[c.Actor]; a.Errno != 0 {
-		return []*state{s}
+	if s.answers[c.Actor].Errno != 0 {
+		to.add(s)
+		return
 	}
-	var between, after []*state
-	between = append(between, s.clone())
-	m.settle(s, func(s *state) { between = append(between, s.clone()) })
+	between := newSet()
+	between.add(s)
+	m.settle(between)
 	c.QBytes = st.QBytes
-	for _, s := range between {
+	for _, s := range between.list {
+		s = s.clone()
 		m.call(s, c)
-		after = append(after, m.settle(s, nil)...)
+		to.add(s)
 	}
-	return after
 }
 
-// settle runs those who are ready until none is, in every order. Each step on
-// the way is shown to seen, which may be nil.
-func (m *Model) settle(s *state, seen func(*state)) []*state {
-	if len(s.ready) == 0 {
-		return []*state{s}
-	}
-	var out []*state
-	for _, actor := range s.ready {
-		next := s.clone()
-		m.resume(next, actor)
-		if seen != nil {
-			seen(next)
+// settle adds what the states of a set can become when those who are ready run,
+// one step of one of them at a time.
+func (m *Model) settle(all *set) {
+	for i := 0; i < len(all.list); i++ {
+		s := all.list[i]
+		for _, actor := range s.ready {
+			next := s.clone()
+			m.resume(next, actor)
+			all.add(next)
 		}
-		out = append(out, m.settle(next, seen)...)
 	}
-	return distinct(out)
 }
 
 // Asleep says whether an actor waits in a call, which every state agrees on
@@ -93,19 +90,18 @@ func (m *Model) States() int { return len(m.states) }
 // came since the last observation, by actor with nil for none, and the state of
 // the queue. Its error says what would have been possible.
 func (m *Model) Observe(answers []*Answer, st Status) error {
-	var left []*state
+	left := newSet()
 	for _, s := range m.states {
 		if slices.EqualFunc(s.answers, answers, same) && s.stat() == st {
-			left = append(left, s)
+			s = s.clone()
+			clear(s.answers)
+			left.add(s)
 		}
 	}
-	if len(left) == 0 {
+	if len(left.list) == 0 {
 		return fmt.Errorf("seen %s\nwith %+v\npossible were\n%s", list(answers), st, m.possible())
 	}
-	for _, s := range left {
-		clear(s.answers)
-	}
-	m.states = distinct(left)
+	m.states = left.list
 	return nil
 }
 
@@ -138,27 +134,40 @@ func list(answers []*Answer) string {
 	return strings.Join(parts, "; ")
 }
 
-func distinct(states []*state) []*state {
-	if len(states) < 2 {
-		return states
+// set is different states, in the order in which they were found.
+type set struct {
+	list []*state
+	keys map[string]bool
+}
+
+func newSet() *set { return &set{keys: map[string]bool{}} }
+
+func (l *set) add(s *state) {
+	k := s.key()
+	if l.keys[k] {
+		return
 	}
-	seen := map[string]bool{}
-	var out []*state
-	for _, s := range states {
-		if k := s.key(); !seen[k] {
-			seen[k] = true
-			out = append(out, s)
+	if len(l.list) == maxStates {
+		panic(fmt.Sprintf("queuemodel: more than %d states", maxStates))
+	}
+	l.keys[k] = true
+	l.list = append(l.list, s)
+}
+
+// quiet is those in which nobody is ready.
+func (l *set) quiet() (list []*state) {
+	for _, s := range l.list {
+		if len(s.ready) == 0 {
+			list = append(list, s)
 		}
 	}
-	if len(out) > maxStates {
-		panic(fmt.Sprintf("queuemodel: %d states", len(out)))
-	}
-	return out
+	return list
 }
 
 func (s *state) key() string {
 	var b strings.Builder
 	slices.Sort(s.senders) // the kernel wakes all of them that fit, in no order that counts
+	slices.Sort(s.ready)
 	fmt.Fprint(&b, s.removed, s.status, s.messages, s.receivers, s.senders, s.ready)
 	for _, a := range s.answers {
 		if a == nil {

@@ -84,6 +84,21 @@ func TestKickWakesSenders(t *testing.T) {
 	must(t, m.Observe(answers(owner, queuemodel.Answer{}, sender, fails(syscall.EACCES)), status(0o644, 0, 0, 4, 0, 0)))
 }
 
+// A receiver and a sender that one IPC_SET woke may meet in three ways: in the
+// list, in the queue, or not before the receiver waits again. Seed 72693 of the
+// differential test found the second on a real kernel.
+func TestWokenReceiverMeetsWokenSender(t *testing.T) {
+	for _, lastReceiver := range []int{30, 31} {
+		m := newModel(queuemodel.Linux, 0o666, 0)
+		m.Call(queuemodel.Call{Op: queuemodel.Receive, Actor: receiver, Size: 8})
+		m.Call(queuemodel.Call{Op: queuemodel.Send, Actor: sender, Type: 1, Size: 8, Serial: 1})
+		must(t, m.Observe(answers(), status(0o666, 0, 0, 0, 0, 0)))
+		m.Call(queuemodel.Call{Op: queuemodel.Set, Actor: owner, UID: 1, GID: 1, Mode: 0o666, QBytes: 64})
+		must(t, m.Observe(answers(owner, queuemodel.Answer{}, sender, queuemodel.Answer{},
+			receiver, queuemodel.Answer{Type: 1, Size: 8, Serial: 1}), status(0o666, 0, 0, 64, 20, lastReceiver)))
+	}
+}
+
 func TestObserveTellsWhatWasPossible(t *testing.T) {
 	m := newModel(queuemodel.Linux, 0o600, 64)
 	m.Call(queuemodel.Call{Op: queuemodel.Remove, Actor: other})

@@ -19,7 +19,7 @@ type state struct {
 	messages  []Message
 	receivers []int // asleep, in the order in which they are served
 	senders   []int // asleep
-	ready     []int // woken, and not yet at the lock; a receiver is still in receivers then
+	ready     []int // woken, and not yet through; a receiver is at first still in receivers
 	calls     []Call
 	answers   []*Answer // since the last observation, by actor
 }

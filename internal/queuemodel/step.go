@@ -1,6 +1,7 @@
 package queuemodel
 
 import (
+	"slices"
 	"syscall"
 )
 
@@ -219,13 +220,20 @@ func (m *machine) remove(s *state, actor int) {
 	s.removed, s.messages, s.receivers, s.senders, s.ready = true, nil, nil, nil, nil
 }
 
-// resume lets one who was woken take the lock and try again.
+// resume lets one who was woken take the lock once. A sender tries again under
+// it. A receiver only leaves the list, gives the lock back, and must come for it
+// again: what is sent in between goes into the queue, and it finds it there as one
+// who never waited.
 func (m *machine) resume(s *state, actor int) {
+	listed := slices.Contains(s.receivers, actor)
+	s.receivers = without(s.receivers, actor)
+	if listed {
+		return
+	}
 	s.ready = without(s.ready, actor)
 	if s.calls[actor].Op == Send {
 		m.send(s, actor)
 		return
 	}
-	s.receivers = without(s.receivers, actor)
 	m.receive(s, actor)
 }

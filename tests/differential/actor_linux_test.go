@@ -127,6 +127,11 @@ func (o *order) make() (r reply, err error) {
 		err = sys.MsgSet(o.ID, o.UID, o.GID, o.Mode, o.QBytes)
 	case queuemodel.Kick:
 		err = sysvctl.Attach(sysvctl.ID(o.ID)).Revoke(sysvctl.Senders)
+		if errors.Is(err, sysvctl.ErrLimit) {
+			// It cannot rule out that somebody sleeps on, when the owner's own
+			// message entered meanwhile. The model knows who must have woken.
+			err = nil
+		}
 	case queuemodel.Remove:
 		err = sys.MsgRemoveID(o.ID)
 	}
