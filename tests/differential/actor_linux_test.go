@@ -154,6 +154,7 @@ type actor struct {
 	inFD     int
 	outFD    int
 	where    *os.File // its thread's /proc/PID/task/TID/syscall
+	state    *os.File // and stat
 	awaiting bool     // an answer
 }
 
@@ -180,7 +181,10 @@ func startActor(t *testing.T, p queuemodel.Person) *actor {
 	a.awaiting = false
 	a.PID, a.TID = cmd.Process.Pid, int(hello.Errno)
 	a.IPCOwner, a.SysAdmin, a.SysResource = capabilities(t, a.PID)
-	a.where, err = os.Open(fmt.Sprintf("/proc/%d/task/%d/syscall", a.PID, a.TID))
+	thread := fmt.Sprintf("/proc/%d/task/%d/", a.PID, a.TID)
+	a.where, err = os.Open(thread + "syscall")
+	must(t, err)
+	a.state, err = os.Open(thread + "stat")
 	must(t, err)
 	t.Cleanup(func() {
 		unix.Close(a.inFD)
@@ -188,6 +192,7 @@ func startActor(t *testing.T, p queuemodel.Person) *actor {
 		_ = cmd.Wait()
 		unix.Close(a.outFD)
 		a.where.Close()
+		a.state.Close()
 	})
 	return a
 }
@@ -219,15 +224,24 @@ func (a *actor) read() (r reply, err error) {
 }
 
 // asleep says whether its thread sleeps in msgsnd or msgrcv. One that was woken
-// and has not run yet does not.
+// and has not run yet does not. Both files are needed: while another processor is
+// being told of the waking, syscall still shows the call, and only stat says R.
 func (a *actor) asleep() bool {
-	var b [32]byte
+	var b [256]byte
 	n, err := unix.Pread(int(a.where.Fd()), b[:], 0)
 	if err != nil {
 		return false
 	}
 	nr, _, _ := strings.Cut(string(b[:n]), " ")
-	return nr == fmt.Sprint(unix.SYS_MSGSND) || nr == fmt.Sprint(unix.SYS_MSGRCV)
+	if nr != fmt.Sprint(unix.SYS_MSGSND) && nr != fmt.Sprint(unix.SYS_MSGRCV) {
+		return false
+	}
+	n, err = unix.Pread(int(a.state.Fd()), b[:], 0)
+	if err != nil {
+		return false
+	}
+	_, state, _ := strings.Cut(string(b[:n]), ") ")
+	return strings.HasPrefix(state, "S")
 }
 
 func capabilities(t *testing.T, pid int) (ipcOwner, sysAdmin, sysResource bool) {
