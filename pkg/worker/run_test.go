@@ -139,8 +139,14 @@ func TestRunEnds(t *testing.T) {
 		}, true, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s := begin(t, tc.plugin)
+			// A STOP right behind START may end the worker before its plugin ran.
+			runs := make(chan struct{})
+			s := begin(t, func(ctx context.Context, w *worker.Worker) error {
+				close(runs)
+				return tc.plugin(ctx, w)
+			})
 			s.Start(lane.Start{})
+			<-runs
 			if tc.stop {
 				s.Stop()
 			}
