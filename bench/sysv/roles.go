@@ -59,27 +59,28 @@ func pingPong(in, out *sysvctl.Queue, rounds int, first bool) error {
 	}
 	defer r.Close()
 	text, took := make([]byte, size), make([]uint32, rounds)
-	for i := range rounds {
-		began := time.Now()
-		if first {
+	if !first {
+		for range rounds {
+			if _, err := r.Receive(); err != nil {
+				return err
+			}
 			if err := out.Send(ctx, 1, text); err != nil {
 				return err
 			}
+		}
+		return nil
+	}
+	for i := range rounds {
+		began := time.Now()
+		if err := out.Send(ctx, 1, text); err != nil {
+			return err
 		}
 		if _, err := r.Receive(); err != nil {
 			return err
 		}
-		if !first {
-			if err := out.Send(ctx, 1, text); err != nil {
-				return err
-			}
-		}
 		took[i] = uint32(time.Since(began))
 	}
-	if first {
-		return binary.Write(os.Stdout, binary.NativeEndian, took)
-	}
-	return nil
+	return binary.Write(os.Stdout, binary.NativeEndian, took)
 }
 
 // pour sends count messages, or for ever, and waits for room.
