@@ -64,7 +64,9 @@ const (
 // Revoke takes the right to send, to receive, or both, from the group and all
 // others; the owner keeps its own. Whoever waits in a call gets ErrRevoked, and
 // when Revoke returns no message of theirs can enter any more. What is queued
-// stays.
+// stays. A receiver that waited can still be handed one message, sent after
+// Revoke is back: the kernel leaves it listed until it has run (ipc/msg.c,
+// pipelined_send; TestRevokedReceiverMayGetOneMoreMessage).
 //
 // The kernel wakes waiting receivers at every IPC_SET, but waiting senders only
 // when their message would now fit: so the same IPC_SET raises msg_qbytes, and
