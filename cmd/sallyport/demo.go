@@ -102,7 +102,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	case err != nil:
 		return err
 	case code != 0:
-		return exit{exitFailed, fmt.Sprintf("the supervisor ended by itself (exit %d); its log is above", code)}
+		return exit{exitFailed, fmt.Sprintf("the supervisor ended by itself (%v); its log is above", parent.cmd.ProcessState)}
 	case d.summary != nil && (d.summary.LeakedFDs != 0 || d.summary.LeakedQueues != 0):
 		return exit{exitFailed, "the supervisor left something open; the summary has the figures, its log the names"}
 	}
