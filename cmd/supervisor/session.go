@@ -103,6 +103,10 @@ func (x *session) explained(err error) bool {
 
 const lastWords = 200 * time.Millisecond
 
+// sendWithin is how long a full channel may hold up the worker's own loop: a
+// worker that reads has room for hundreds of records.
+const sendWithin = 100 * time.Millisecond
+
 // launch starts the process. The parent's end of the channel exists before it.
 func (x *session) launch() (*launch.Process, error) {
 	parent, child, err := scmrights.Pair()
@@ -130,7 +134,7 @@ func (x *session) launch() (*launch.Process, error) {
 		parent.Close()
 		return nil, err
 	}
-	conn, err := scmrights.NewConn(parent, scmrights.Config{PID: proc.PID(), Proof: w.cfg.Proof})
+	conn, err := scmrights.NewConn(parent, scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, SendTimeout: sendWithin})
 	if err != nil {
 		proc.Kill()
 		<-proc.Done()
