@@ -50,7 +50,6 @@ func execute(ctx context.Context) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
 	})
-	root.CompletionOptions.DisableDefaultCmd = false
 	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), queueCommand(), fdCommand(), versionCommand())
 	return report(root.ExecuteContext(ctx))
 }

@@ -14,9 +14,8 @@ import (
 )
 
 // grant takes the steps from a proof to START, as far as the worker speaks the
-// hand-over: WELCOME, one OFFER with
-// everything the configuration names, a receipt for each descriptor, START.
-// Devices are shared, so that a successor gets the same open files; bells and
+// hand-over: WELCOME, one OFFER with everything the configuration names, a
+// receipt for each descriptor, START. Devices are shared, so that a successor gets the same open files; bells and
 // day files are moved: the parent has no use for its copy.
 func (x *session) grant() error {
 	small := x.w.cfg.Protocol < 2

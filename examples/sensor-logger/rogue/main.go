@@ -28,9 +28,9 @@ func rogue(ctx context.Context, w *worker.Worker) error {
 	fd, err := unix.Openat(unix.AT_FDCWD, "/etc/shadow", unix.O_RDONLY|unix.O_CLOEXEC, 0)
 	if err == nil {
 		unix.Close(fd) // not a byte of it is read
-		return fmt.Errorf("/etc/shadow could be opened: this worker is not confined; run: sallyport doctor")
+		return fmt.Errorf("/etc/shadow could be opened: this worker is not confined; see what `sallyport status` says is not enforced")
 	}
-	return fmt.Errorf("opening /etc/shadow was refused (%w), but did not end this worker: no filter is in force; run: sallyport doctor", err)
+	return fmt.Errorf("opening /etc/shadow was refused (%w), but did not end this worker: no filter is in force; see what `sallyport status` says is not enforced", err)
 }
 
 func patience(epoch uint32) time.Duration {

@@ -21,8 +21,8 @@ func session(*Order) error {
 // started through /proc/self/fd. What lies beneath is hidden and then gone.
 const mountPoint = "/proc"
 
-// emptyRoot makes a read-only tmpfs, empty but for what the order names, the root of this mount namespace
-// and detaches everything that was mounted before. pivot_root(".", ".") stacks
+// emptyRoot makes a read-only tmpfs, empty but for what the order names, the
+// root of this mount namespace and detaches everything that was mounted before. pivot_root(".", ".") stacks
 // the old root on the new one, where umount finds it (pivot_root(2), NOTES).
 func emptyRoot(o *Order) error {
 	const flags = unix.MS_NOSUID | unix.MS_NODEV | unix.MS_NOEXEC
