@@ -42,7 +42,7 @@ func (p *parent) handOver(o wire.Order) (fates []wire.Fate) {
 	conn, files, err := p.open(o)
 	if err != nil {
 		p.fail(err)
-		return nil
+		return p.keepAll(o, files)
 	}
 	p.conn = conn
 	say(wire.Answer{Say: wire.SayTaken})
@@ -89,7 +89,7 @@ func (p *parent) handOver(o wire.Order) (fates []wire.Fate) {
 }
 
 // open fetches the channel and the files, and takes kept ones where the order
-// brings none.
+// brings none. With an error it returns the files that are open.
 func (p *parent) open(o wire.Order) (*scmrights.Conn, []*os.File, error) {
 	numbers := []int{o.Channel}
 	for _, it := range o.Items {
@@ -118,8 +118,7 @@ func (p *parent) open(o wire.Order) (*scmrights.Conn, []*os.File, error) {
 	pidfd, err := unix.PidfdOpen(o.Worker, 0)
 	if err != nil {
 		p.fail(channel.Close())
-		p.keepAll(o, files)
-		return nil, nil, os.NewSyscallError("pidfd_open", err)
+		return nil, files, os.NewSyscallError("pidfd_open", err)
 	}
 	p.worker = os.NewFile(uintptr(pidfd), "worker")
 	half := time.Duration(o.Limit) * time.Millisecond / 2
@@ -127,15 +126,18 @@ func (p *parent) open(o wire.Order) (*scmrights.Conn, []*os.File, error) {
 		SendTimeout: half, ReceiptTimeout: half, CommitTimeout: half})
 	if err != nil {
 		p.fail(p.worker.Close())
-		p.keepAll(o, files)
 	}
 	return conn, files, err
 }
 
-func (p *parent) keepAll(o wire.Order, files []*os.File) {
-	for i, it := range o.Items {
-		p.keep(it.Name, files[i])
+// keepAll keeps files of which none was offered.
+func (p *parent) keepAll(o wire.Order, files []*os.File) (fates []wire.Fate) {
+	for i, f := range files {
+		it := o.Items[i]
+		p.keep(it.Name, f)
+		fates = append(fates, wire.Fate{Name: it.Name, State: wire.Unsent, Batch: it.Batch, Err: "no channel"})
 	}
+	return fates
 }
 
 func itemsOf(batch []wire.Item, files []*os.File) []scmrights.Item {
