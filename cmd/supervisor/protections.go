@@ -23,7 +23,7 @@ func (s *supervisor) missing() []protection {
 			Why: "without root every worker has the same user id; queue modes and signal checks protect nothing between workers, the filter alone does"})
 	}
 	for i := range list {
-		list[i].Waived = slices.Contains(s.cfg.Supervisor.Waive, list[i].Name)
+		list[i].Waived = slices.Contains(s.now().cfg.Supervisor.Waive, list[i].Name)
 	}
 	return list
 }
