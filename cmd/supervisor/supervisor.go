@@ -133,6 +133,9 @@ func (s *supervisor) open() error {
 	if s.own > 0 {
 		s.log.Warn("another seccomp filter surrounds the supervisor: its refusals outrank the answers to a worker's notices", "filters", s.own)
 	}
+	if err := s.checkProofs(st.cfg); err != nil {
+		return err
+	}
 	if st.inputs, err = openInputs(st.cfg, s.owners, s.options.inherited, s.log); err != nil {
 		return err
 	}
