@@ -9,4 +9,4 @@ var Files embed.FS
 
 // Roles are the profiles that a configuration can name. The other files are
 // groups, which only profiles include.
-var Roles = []string{"append-only", "c-basic", "gpio-line", "sensor-read"}
+var Roles = []string{"append-only", "c-basic", "gpio-line", "i2c-device", "sensor-read", "serial-read", "spi-device"}

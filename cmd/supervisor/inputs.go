@@ -129,7 +129,7 @@ func (in *inputs) reopen(name string) (item scmrights.Item, owned bool, err erro
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, conf := range in.cfg.Devices {
-		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Sensors(), name) {
+		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Grants(), name) {
 			fresh, err := in.again(d, name)
 			if err != nil {
 				return scmrights.Item{}, false, err
@@ -147,7 +147,7 @@ func (in *inputs) grants(name string, devices, directories []string) bool {
 	}
 	return slices.ContainsFunc(devices, func(device string) bool {
 		conf, known := in.cfg.Device(device)
-		return known && slices.Contains(conf.Sensors(), name)
+		return known && slices.Contains(conf.Grants(), name)
 	})
 }
 
@@ -195,7 +195,7 @@ func numberSensors(cfg *config.Config, in *inputs) []sensor {
 			}
 			for _, o := range d.Opened() {
 				for _, s := range o.Sensors {
-					list = append(list, sensor{name: s.Name, unit: s.Unit, decode: s.Decode, worker: w.ID, alerted: new(atomic.Uint64)})
+					list = append(list, sensor{name: s.Name, unit: s.Unit, decode: s.Decode, attribute: o.Kind == scmrights.KindAttribute, worker: w.ID, alerted: new(atomic.Uint64)})
 				}
 			}
 		}
