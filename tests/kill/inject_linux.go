@@ -58,7 +58,7 @@ func Inject(program, dir string, h History, in Injection) (hits int, err error) 
 	if err != nil {
 		return 0, err
 	}
-	d := disturbance{lane: l, target: target, tracer: t, stderr: stderr.Name()}
+	d := disturbance{lane: l, target: target, tracer: t, stderr: stderr.Name(), errno: in.Errno}
 	err = d.play()
 	d.look()
 	if err = errors.Join(err, d.err); err != nil || d.hits == 0 {
@@ -88,6 +88,7 @@ type disturbance struct {
 	target *actor
 	tracer *tracer // nil once it was looked at
 	stderr string
+	errno  string
 	hits   int
 	err    error
 }
@@ -124,6 +125,10 @@ func (d *disturbance) play() error {
 		}
 	}
 	over, workerDied, err := d.until(d.worker, wire.SayOver)
+	if err != nil && d.deaf(err) {
+		d.worker.kill()
+		workerDied, err = true, nil
+	}
 	if err != nil {
 		return fmt.Errorf("worker: %w", err)
 	}
@@ -134,6 +139,18 @@ func (d *disturbance) play() error {
 		clear(d.kept)
 	}
 	return nil
+}
+
+// deaf says that the worker is stuck because its call failed with EAGAIN a
+// second time, in another thread, after the end of the channel had woken it. A
+// kernel says EPIPE then, and no wake-up follows a lie.
+func (d *disturbance) deaf(err error) bool {
+	var f *Finding
+	if !errors.As(err, &f) || f.Sort != Stuck || d.target != d.worker || d.errno != "EAGAIN" {
+		return false
+	}
+	d.look()
+	return d.err == nil && d.hits > 1
 }
 
 // look ends the tracing, and reads what it did.
