@@ -121,6 +121,11 @@ model: ## check the Promela model of the hand-over with spin (QUICK=1: a smaller
 	@tools/setup.sh model
 	@$(GO) run ./internal/modelcheck/cmd $(if $(QUICK),-quick) pkg/scmrights/model
 
+.PHONY: machine
+machine: setup ## boot whole emulated computers and run tests in them (ONLY="arm raspi3b")
+	@tools/machine.sh
+	@$(GO) run ./tests/machine/cmd -results docs/results/machine.txt -required tests/machine/required.txt $(ONLY)
+
 .PHONY: narrow
 narrow: setup ## run the queue tests as a 32-bit program of this machine (386)
 	@GOARCH=386 CGO_ENABLED=0 $(GO) test -count=1 ./pkg/sysvctl ./internal/sys ./internal/reading
