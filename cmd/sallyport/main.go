@@ -50,7 +50,7 @@ func execute(ctx context.Context) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), queueCommand(), fdCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), inspectCommand(), eventsCommand(), queueCommand(), fdCommand(), versionCommand())
 	return report(root.ExecuteContext(ctx))
 }
 
@@ -86,7 +86,7 @@ func report(err error) int {
 }
 
 // faultExits are the exit codes of faults; all others are exitFailed.
-var faultExits = map[string]int{"SP0411": exitUnreachable, "SP0403": exitNotPermitted, "SP0421": exitNoSuch, "SP0422": exitUsage}
+var faultExits = map[string]int{"SP0411": exitUnreachable, "SP0403": exitNotPermitted, "SP0421": exitNoSuch, "SP0422": exitUsage, "SP0423": exitNoSuch}
 
 // queueExit is the exit code for an error of a message queue.
 func queueExit(err error) int {

@@ -24,6 +24,7 @@ type workerStatus struct {
 	Grants     []grantStatus `json:"grants"`
 
 	started time.Time
+	session *session // while it is ready
 }
 
 type grantStatus struct {
@@ -43,7 +44,7 @@ func (w *worker) show() {
 	} else if x := w.session; x != nil {
 		now.PID, now.started = x.pid(), x.started
 		if state == monitor.Ready {
-			now.ProofLevel = x.proof.Level()
+			now.ProofLevel, now.session = x.proof.Level(), x
 			x.mu.Lock()
 			for _, g := range x.grants {
 				now.Grants = append(now.Grants, grantStatus{Name: g.Name(), Number: g.WorkerFD(), ReceiptMS: milliseconds(g.Latency())})
@@ -78,7 +79,8 @@ type supervisorStatus struct {
 // verbs are what the control socket answers beside `events`.
 func (s *supervisor) verbs() map[string]control.Verb {
 	return map[string]control.Verb{
-		"queue": s.queue,
+		"queue":   s.queue,
+		"inspect": s.inspect,
 		"status": func(_ context.Context, _ control.Request, emit func(any) error) error {
 			err := emit(supervisorStatus{Supervisor: s.cfg.Supervisor.Name, UptimeMS: milliseconds(time.Since(s.started)),
 				NotEnforced: s.missing(), Degraded: s.inputs.degraded()})
