@@ -1,12 +1,9 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/hex"
-	"encoding/json"
 	"fmt"
-	"slices"
 	"time"
 
 	"sallyport/internal/attest"
@@ -48,26 +45,22 @@ type proofTaken struct {
 // inspect is the verb that shows the proof of one worker in full, and how it is
 // now.
 func (s *supervisor) inspect(_ context.Context, r control.Request, emit func(any) error) error {
-	var args struct {
-		Worker string `json:"worker"`
+	var o workerOrder
+	if err := decodeArgs(r, &o, `{"worker":"sampler"}`); err != nil {
+		return err
 	}
-	d := json.NewDecoder(bytes.NewReader(r.Args))
-	d.DisallowUnknownFields()
-	if err := d.Decode(&args); err != nil {
-		return &control.Fault{Code: "SP0424", What: "inspect: the arguments make no sense", Why: err.Error(), Fix: `send {"worker":"NAME"}`}
+	w := s.now().worker(o.Worker)
+	if w == nil {
+		return s.noWorker(o.Worker)
 	}
-	i := slices.IndexFunc(s.workers, func(w *worker) bool { return w.cfg.Name == args.Worker })
-	if i < 0 {
-		return &control.Fault{Code: "SP0423", What: fmt.Sprintf("no worker is called %.80q", args.Worker), Fix: "see `sallyport status`"}
-	}
-	st := s.workers[i].status()
+	st := w.status()
 	if st.session == nil {
-		return &control.Fault{Code: "SP0425", What: fmt.Sprintf("worker %q is not ready", st.Worker), Where: st.State, Why: st.LastExit,
+		return &control.Fault{Code: "SP0436", What: fmt.Sprintf("worker %q is not ready", st.Worker), Where: st.State, Why: st.LastExit,
 			Fix: "a worker is proved before it is ready; see `sallyport status`"}
 	}
 	item, err := st.session.inspect(st)
 	if err != nil {
-		return &control.Fault{Code: "SP0425", What: fmt.Sprintf("worker %q cannot be looked at", st.Worker), Why: err.Error(), Fix: "see `sallyport status`"}
+		return &control.Fault{Code: "SP0436", What: fmt.Sprintf("worker %q cannot be looked at", st.Worker), Why: err.Error(), Fix: "see `sallyport status`"}
 	}
 	return emit(item)
 }

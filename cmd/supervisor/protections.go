@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"sallyport/internal/attest"
+	"sallyport/internal/config"
 	"sallyport/internal/install"
 )
 
@@ -25,14 +26,14 @@ func (s *supervisor) missing() []protection {
 			Why: "without root every worker has the same user id; queue modes and signal checks protect nothing between workers, the filter alone does"})
 	}
 	for i := range list {
-		list[i].Waived = slices.Contains(s.cfg.Supervisor.Waive, list[i].Name)
+		list[i].Waived = slices.Contains(s.now().cfg.Supervisor.Waive, list[i].Name)
 	}
 	return list
 }
 
 // checkProofs refuses a level of proof that cannot be had here.
-func (s *supervisor) checkProofs() error {
-	for _, w := range s.cfg.Workers {
+func (s *supervisor) checkProofs(cfg *config.Config) error {
+	for _, w := range cfg.Workers {
 		if w.Proof < attest.DumpLevel {
 			continue
 		}
