@@ -84,7 +84,7 @@ func (s *supervisor) verbs() map[string]control.Verb {
 		"reload": s.reloadVerb, "inspect": s.inspect,
 		"status": func(_ context.Context, _ control.Request, emit func(any) error) error {
 			err := emit(supervisorStatus{Supervisor: s.now().cfg.Supervisor.Name, UptimeMS: milliseconds(time.Since(s.started)),
-				NotEnforced: s.missing(), Degraded: s.now().inputs.degraded()})
+				NotEnforced: s.missing, Degraded: s.now().inputs.degraded()})
 			for _, w := range s.now().workers {
 				if err == nil {
 					err = emit(w.status())

@@ -112,10 +112,9 @@ func TestOpenAndMake(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := g.Kill(); err != nil {
+	if err := errors.Join(g.Tighten(), g.Kill(), g.File.Close()); err != nil {
 		t.Error(err)
 	}
-	g.File.Close()
 	for name, want := range map[string]string{
 		"supervisor/cgroup.procs": strconv.Itoa(os.Getpid()), "cgroup.subtree_control": "+memory +pids +cpu",
 		"worker-a/memory.max": "67108864", "worker-a/memory.oom.group": "1", "worker-a/pids.max": "16", "worker-a/cpu.max": "25000 100000",
@@ -128,6 +127,40 @@ func TestOpenAndMake(t *testing.T) {
 	if _, err := os.Stat(filepath.Join(root, unit, "worker-left")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("what an earlier supervisor left: %v", err)
 	}
+}
+
+// A limit below what the launch needs waits until it is over.
+func TestTighten(t *testing.T) {
+	const unit = "sys/fs/cgroup/system.slice/sallyport.service/"
+	files := delegated()
+	files[unit+"cgroup.controllers"] = "memory\n"
+	files[unit+"worker-a/memory.max"], files[unit+"worker-a/memory.oom.group"] = "", ""
+	files[unit+"supervisor/cgroup.procs"] = ""
+	root := tree(t, files)
+	p, err := cgroup.FindBelow(root, 77, false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	groups, err := p.Open("x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	g, err := groups.Make("a", cgroup.Limits{Memory: 4 << 20, Tasks: 1, CPU: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer g.File.Close()
+	max := func(want string) {
+		t.Helper()
+		if text, err := os.ReadFile(filepath.Join(root, unit, "worker-a/memory.max")); err != nil || !strings.HasPrefix(string(text), want) {
+			t.Errorf("memory.max is %q (%v), want %s", text, err, want)
+		}
+	}
+	max("33554432")
+	if err := g.Tighten(); err != nil {
+		t.Error(err)
+	}
+	max("4194304")
 }
 
 func TestCPUMax(t *testing.T) {

@@ -77,13 +77,19 @@ type Limits struct {
 	CPU    uint32 // hundredths of one processor
 }
 
+// stageMemory is what the launch stage may use: it is a Go program, whatever the
+// worker is.
+const stageMemory = 32 << 20
+
 // Group is the cgroup of one worker.
 type Group struct {
-	dir  string
-	File *os.File // its directory, for the clone
+	dir    string
+	memory uint64   // to be set when the stage is gone; 0 when it is set
+	File   *os.File // its directory, for the clone
 }
 
-// Make makes a cgroup with the limits that there are controllers for.
+// Make makes a cgroup with the limits that there are controllers for. Less memory
+// than the launch needs is for Tighten.
 func (t *Tree) Make(worker string, l Limits) (*Group, error) {
 	g := &Group{dir: filepath.Join(t.dir, workerPrefix+worker)}
 	if err := mkdir(g.dir); err != nil {
@@ -102,6 +108,9 @@ func (t *Tree) Make(worker string, l Limits) (*Group, error) {
 func (g *Group) limit(t *Tree, l Limits) error {
 	var errs []error
 	if t.Has(Memory) && l.Memory > 0 {
+		if l.Memory < stageMemory {
+			g.memory, l.Memory = l.Memory, stageMemory
+		}
 		errs = append(errs, put(g.dir, "memory.max", strconv.FormatUint(l.Memory, 10)), put(g.dir, "memory.oom.group", "1"))
 		// A kernel without swap accounting has no such file, and a machine
 		// without swap no use for it.
@@ -116,6 +125,14 @@ func (g *Group) limit(t *Tree, l Limits) error {
 		errs = append(errs, put(g.dir, "cpu.max", cpuMax(l.CPU)))
 	}
 	return errors.Join(errs...)
+}
+
+// Tighten sets the limit of memory, when the launch is over and it is a low one.
+func (g *Group) Tighten() error {
+	if g.memory == 0 {
+		return nil
+	}
+	return put(g.dir, "memory.max", strconv.FormatUint(g.memory, 10))
 }
 
 // cpuMax writes hundredths of a processor as time in a period, in microseconds.
