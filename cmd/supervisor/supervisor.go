@@ -16,6 +16,7 @@ import (
 
 	"sallyport/internal/attest"
 	"sallyport/internal/bus"
+	"sallyport/internal/cgroup"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/install"
@@ -37,7 +38,10 @@ type supervisor struct {
 	launcher *launch.Launcher
 	filters  *filters
 	tally    *tally
-	own      int // seccomp filters the supervisor itself runs under
+	own      int          // seccomp filters the supervisor itself runs under
+	missing  []protection // what cannot be enforced here
+	landlock int          // version of its interface; 0 is none
+	cgroups  *cgroup.Tree // nil where there is no place for them
 	started  time.Time
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
@@ -124,7 +128,7 @@ func (s *supervisor) open() error {
 		return err
 	}
 	s.current.Store(st) // from here on, close finds what there is
-	if err := s.checkWaivers(); err != nil {
+	if err := s.protect(st.cfg); err != nil {
 		return err
 	}
 	if s.own, err = attest.OwnFilters(); err != nil {
@@ -159,18 +163,6 @@ func (s *supervisor) open() error {
 	}
 	s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
 	return err
-}
-
-// checkWaivers refuses to run without a protection that nobody waived.
-func (s *supervisor) checkWaivers() error {
-	for _, p := range s.missing() {
-		if !p.Waived {
-			return fmt.Errorf(`%s: %s cannot be had here (%s); add waive = [%q] to supervisor {} to run without it`,
-				s.options.file, p.Name, p.Why, p.Name)
-		}
-		s.log.Warn("not enforced", "protection", p.Name, "why", p.Why)
-	}
-	return nil
 }
 
 // ids gives every worker its user and group id, equal numbers from the pool.

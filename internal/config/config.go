@@ -185,6 +185,7 @@ type Restart struct {
 type Limits struct {
 	Memory           uint64 // bytes
 	Tasks, OpenFiles uint32
+	CPU              uint32 // hundredths of one processor; 0 is no limit
 }
 
 // Device returns the device of that name.

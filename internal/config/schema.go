@@ -203,6 +203,7 @@ var limitsBlock = &blockType{
 	attrs: []attrType{
 		{name: "memory", value: sizeIn(1<<20, 1<<40, "a program needs some memory"), fallback: uint64(64 << 20), doc: "memory; a program in Go needs 64MiB"},
 		{name: "tasks", value: wholeNumber(1, 4096), fallback: 16, doc: "processes and threads"},
+		{name: "cpu", value: format(`a share as in "50%"`, parseCPU), fallback: uint32(0), doc: "time of a processor; more than 100% is more than one. Without, as much as there is"},
 		{name: "open_files", value: wholeNumber(16, 256), fallback: 64, doc: "descriptors, granted ones included"},
 	},
 }
