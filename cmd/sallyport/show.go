@@ -48,6 +48,8 @@ func (s *shower) event(at time.Time, e control.Event) {
 	case control.Regranted:
 		s.line(at, "REGRANTED", fmt.Sprintf("%s holds %s again, %.0f ms after its predecessor's end (hand-over with receipts: %.1f ms)",
 			e.Worker, strings.Join(e.Names, ", "), e.MS, e.HandoverMS))
+	case control.Flood:
+		s.line(at, "FLOOD", fmt.Sprintf("%s: %s %s: %s", e.Worker, e.Lane, e.Step, e.Why))
 	case control.Output:
 		s.line(at, "output", fmt.Sprintf("%s is %s", e.Device, map[bool]string{true: "on", false: "off"}[e.Value != 0]))
 	case control.Missed:

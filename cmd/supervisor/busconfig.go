@@ -13,7 +13,8 @@ func busConfig(cfg *config.Config, id func(uint32) uint32, log hclog.Logger) bus
 	out := bus.Config{Log: log.Named("bus").Warn}
 	for _, q := range cfg.Queues {
 		out.Queues = append(out.Queues, bus.Queue{Name: q.Name, UrgentBytes: q.Urgent.Bytes, RoutineBytes: q.Routine.Bytes,
-			UrgentBands: q.Urgent.Bands, RoutineBands: q.Routine.Bands, Full: q.Routine.Full})
+			UrgentBands: q.Urgent.Bands, RoutineBands: q.Routine.Bands, Full: q.Routine.Full,
+			UrgentMark: bus.Mark(q.Urgent.Flood), RoutineMark: bus.Mark(q.Routine.Flood)})
 	}
 	for _, w := range cfg.Workers {
 		for _, q := range w.Queues {

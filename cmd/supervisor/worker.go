@@ -125,6 +125,12 @@ func (w *worker) loop(ctx context.Context) error {
 // handle lets the monitor decide, and does what it says.
 func (w *worker) handle(e monitor.Event) {
 	ran := w.mon.State().Running()
+	if e.Kind == monitor.Start && !ran {
+		// A start by hand: the operator has looked.
+		if err := w.s.bus.Forgive(w.cfg.ID); err != nil {
+			w.log.Error("open its lanes again", "error", err)
+		}
+	}
 	if e.Kind == monitor.Exited && ran {
 		w.diedAt = time.Now()
 	}

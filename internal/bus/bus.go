@@ -21,6 +21,7 @@ type Bus struct {
 	taps  map[tapKey]*row
 	bells *bells
 	tap   *lane.Receiver
+	ready readySet
 
 	closed atomic.Bool
 }
@@ -75,20 +76,24 @@ func (b *Bus) plan() {
 		b.rows = append(b.rows, r)
 		return r
 	}
+	watch := func(r *row, m Mark) *row {
+		r.gauge = gauge{mark: m, gentle: r.kind == tap}
+		return r
+	}
 	for _, q := range b.cfg.Queues {
 		for _, p := range pairs(q, b.cfg.Members) {
 			if p.hasUrgent {
-				p.urgentQueue = add(q.Name, urgent, p.from, p.to, orDefault(q.UrgentBytes, defaultLane))
+				p.urgentQueue = watch(add(q.Name, urgent, p.from, p.to, orDefault(q.UrgentBytes, defaultLane)), q.UrgentMark)
 				p.ackQueue = add(q.Name, ack, p.to, p.from, ackLane)
 			}
 			if p.hasRoutine {
-				p.routineQueue = add(q.Name, routine, p.from, p.to, orDefault(q.RoutineBytes, defaultLane))
+				p.routineQueue = watch(add(q.Name, routine, p.from, p.to, orDefault(q.RoutineBytes, defaultLane)), q.RoutineMark)
 			}
 			b.pairs = append(b.pairs, p)
 		}
 		for _, m := range b.cfg.Members {
 			if m.Queue == q.Name && len(tapBands(q, m)) > 0 {
-				b.taps[tapKey{q.Name, m.ID}] = add(q.Name, tap, m.ID, Supervisor, orDefault(b.cfg.TapBytes, defaultLane))
+				b.taps[tapKey{q.Name, m.ID}] = watch(add(q.Name, tap, m.ID, Supervisor, orDefault(b.cfg.TapBytes, defaultLane)), q.RoutineMark)
 			}
 		}
 	}

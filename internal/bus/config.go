@@ -15,11 +15,13 @@ type Config struct {
 
 // Queue is one configured queue. The sizes are in bytes and of each lane of
 // that urgency, 0 for the default; the bands are message types by name. Full is
-// the rule for a full routine lane and is carried for those who print it.
+// the rule for a full routine lane and is carried for those who print it. The
+// marks say when a lane is flooded; that of the routine lanes holds for the taps.
 type Queue struct {
 	Name                      string
 	UrgentBytes, RoutineBytes int
 	UrgentBands, RoutineBands map[string]uint16
+	UrgentMark, RoutineMark   Mark
 	Full                      string
 }
 

@@ -44,6 +44,7 @@ type row struct {
 	mu    sync.Mutex // over every change of the queue's mode and size: IPC_SET writes back what was read
 	ready bool       // the sender is: its lane is open unless it is held
 	held  bool       // an operator closed it
+	gauge gauge      // of its flooding; its step Revoked keeps the lane closed as well
 }
 
 func (r *row) String() string {

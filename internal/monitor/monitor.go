@@ -39,6 +39,7 @@ type Monitor struct {
 	unwanted bool      // Stop came
 	finished bool      // DONE came
 	breached bool
+	flooded  bool
 	reason   string // why the supervisor ends it, or how it ended
 	failures []time.Time
 	restarts int
@@ -90,6 +91,10 @@ func (m *Monitor) Handle(now time.Time, e Event) []Action {
 		m.finished = true
 	case Failed:
 		return m.end(now, e.Reason)
+	case Flooded:
+		acts := m.end(now, e.Reason)
+		m.flooded = true
+		return acts
 	case Breached:
 		acts := m.end(now, e.Reason)
 		m.breached, m.reason = true, e.Reason // whatever was noticed first, this was the cause
@@ -111,7 +116,7 @@ func (m *Monitor) start(now time.Time) []Action {
 
 func (m *Monitor) launch(now time.Time) []Action {
 	m.state, m.deadline = Starting, now.Add(m.cfg.ReadyWithin)
-	m.readyAt, m.finished, m.breached, m.reason = time.Time{}, false, false, ""
+	m.readyAt, m.finished, m.breached, m.flooded, m.reason = time.Time{}, false, false, false, ""
 	return []Action{{Kind: Launch}}
 }
 
@@ -200,6 +205,9 @@ func (m *Monitor) exited(now time.Time, e Event) []Action {
 // next is the state after an exit, and when it is left again.
 func (m *Monitor) next(now time.Time, clean bool) (State, time.Time) {
 	when := m.cfg.Restart.When
+	if m.flooded && !m.unwanted {
+		return Quarantined, time.Time{} // it was warned twice: whatever the rule, not again by itself
+	}
 	if m.unwanted || m.finished || when == "never" || when == "on-failure" && clean {
 		return Stopped, time.Time{}
 	}

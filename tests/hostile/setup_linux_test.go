@@ -69,6 +69,9 @@ var (
 	profiles = map[uint32]string{sampler: "sensor-read", store: "append-only", alarm: "gpio-line", rogue: "sensor-read"}
 )
 
+// mark of the lanes; only tests that call Watch are touched by it.
+var mark = bus.Mark{Percent: 50, For: time.Second}
+
 // openBus makes the lanes of a sampler that sends all, a rogue that sends
 // readings, a store that receives all and an alarm that receives alerts, as the
 // supervisor does, and opens them.
@@ -84,6 +87,7 @@ func openBus(t *testing.T) *bus.Bus {
 		Queues: []bus.Queue{{
 			Name: "readings", UrgentBytes: 4096, RoutineBytes: 8192,
 			UrgentBands: map[string]uint16{"alert": 1}, RoutineBands: map[string]uint16{"reading": 9},
+			UrgentMark: mark, RoutineMark: mark,
 		}},
 		Members: members, TapBytes: 4096,
 	})
