@@ -82,6 +82,9 @@ func (s *shower) reading(at time.Time, r control.Reading) {
 func (s *shower) summary(e control.Summary) {
 	fmt.Fprintf(s.out, "\n%d readings, %d alerts; lost %d (and %d in the hand of killed workers, %d dropped at full lanes)\n",
 		e.Readings, e.Alerts, e.Lost, e.InFlightLost, e.Dropped)
+	if e.Waited > 0 {
+		fmt.Fprintf(s.out, "%d readings waited for room in their lane\n", e.Waited)
+	}
 	fmt.Fprintf(s.out, "%d calls blocked, %d times granted again; left open in the kernel's tables: %s descriptors, %s queues\n",
 		e.Blocked, e.Regranted, counted(e.LeakedFDs), counted(e.LeakedQueues))
 }

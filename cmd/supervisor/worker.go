@@ -59,7 +59,7 @@ func newWorker(s *supervisor, cfg *config.Worker, programs install.Dir, owners [
 		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
 	}
 	rights := s.bus.Rights(cfg.ID)
-	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "frames": ids(rights.Sizes),
+	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "frames": ids(rights.Sizes), "block_queues": ids(rights.Block),
 		"self_pid": {seccomp.PIDTemplate}}
 	filter, err := s.filters.compile(cfg.Policy, vars)
 	if err != nil {

@@ -88,6 +88,7 @@ func (b *Bus) plan() {
 			}
 			if p.hasRoutine {
 				p.routineQueue = watch(add(q.Name, routine, p.from, p.to, orDefault(q.RoutineBytes, defaultLane)), q.RoutineMark)
+				p.routineQueue.full = q.Full
 			}
 			b.pairs = append(b.pairs, p)
 		}

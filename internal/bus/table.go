@@ -39,6 +39,7 @@ type row struct {
 	sender, receiver uint32
 	gid              uint32 // group of the sender
 	bytes            int
+	full             lane.Rule // of a routine lane
 	q                *sysvctl.Queue
 
 	mu    sync.Mutex // over every change of the queue's mode and size: IPC_SET writes back what was read

@@ -102,6 +102,7 @@ type Summary struct {
 	Lost         uint64 `json:"lost"`
 	InFlightLost uint64 `json:"in_flight_lost"`
 	Dropped      uint64 `json:"dropped"`
+	Waited       uint64 `json:"waited"` // readings that waited for room in a lane with full = "block"
 	Blocked      uint64 `json:"blocked"`
 	Regranted    uint64 `json:"regranted"`
 	LeakedFDs    int    `json:"leaked_fds"`
