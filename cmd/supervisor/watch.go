@@ -12,37 +12,40 @@ import (
 
 // watch looks at the depth of the lanes until ctx ends, and acts against those
 // who keep theirs full. Without a lane that has a mark it has nothing to wake up
-// for.
+// for until a reload brings one.
 func (s *supervisor) watch(ctx context.Context) error {
-	every := s.bus.WatchEvery()
-	if every == 0 {
-		<-ctx.Done()
-		return nil
-	}
-	ticks := time.NewTicker(every)
-	defer ticks.Stop()
 	for {
+		st := s.now()
+		var due <-chan time.Time
+		if every := st.bus.WatchEvery(); every > 0 {
+			due = time.After(every)
+		}
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-s.stopping:
 			<-ctx.Done() // full lanes are what a stop leaves
 			return nil
-		case now := <-ticks.C:
-			steps, err := s.bus.Watch(now)
-			for _, f := range steps {
-				s.flooded(f)
-			}
-			if err != nil {
-				s.log.Error("watch the lanes", "error", err)
-			}
+		case <-st.replaced:
+		case now := <-due:
+			s.look(st, now)
 		}
+	}
+}
+
+func (s *supervisor) look(st *setup, now time.Time) {
+	steps, err := st.bus.Watch(now)
+	for _, f := range steps {
+		s.flooded(st, f)
+	}
+	if err != nil {
+		s.log.Error("watch the lanes", "error", err)
 	}
 }
 
 // flooded says what was done about a lane, and has its sender quarantined when
 // that was the last step.
-func (s *supervisor) flooded(f bus.Flood) {
+func (s *supervisor) flooded(st *setup, f bus.Flood) {
 	why := floodWords(f)
 	log := s.log.Warn
 	if f.Step == bus.Calm || f.Step == bus.Probation {
@@ -53,10 +56,8 @@ func (s *supervisor) flooded(f bus.Flood) {
 	if f.Step != bus.Quarantined {
 		return
 	}
-	for _, w := range s.workers {
-		if w.cfg.ID == f.ID {
-			w.tell(monitor.Event{Kind: monitor.Flooded, Reason: fmt.Sprintf("flooded %s: %s", f.Lane, why)})
-		}
+	if w := st.worker(f.Worker); w != nil {
+		w.tell(monitor.Event{Kind: monitor.Flooded, Reason: fmt.Sprintf("flooded %s: %s", f.Lane, why)})
 	}
 }
 

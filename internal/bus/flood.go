@@ -33,9 +33,6 @@ type readySet struct {
 func (s *readySet) set(id uint32, ready bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.workers == nil {
-		s.workers = map[uint32]bool{}
-	}
 	s.workers[id] = ready
 }
 

@@ -37,8 +37,8 @@ type row struct {
 	queue            string // name of the configured queue
 	kind             kind
 	sender, receiver uint32
-	gid              uint32 // group of the sender
-	bytes            int
+	gid              uint32    // group of the sender
+	bytes, wanted    int       // of its queue, and as configured
 	full             lane.Rule // of a routine lane
 	q                *sysvctl.Queue
 
