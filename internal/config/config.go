@@ -144,6 +144,14 @@ type Lane struct {
 	Bands map[string]uint16
 	Bytes int
 	Full  string // routine: drop-new or block; urgent: ""
+	Flood Flood
+}
+
+// Flood says when a lane counts as flooded: Percent of it in use for For without
+// a break. Percent 0 is never.
+type Flood struct {
+	Percent int
+	For     time.Duration
 }
 
 // Worker is one process to run.
