@@ -75,9 +75,9 @@ strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 
 
 # The inputs that fuzzers found interesting stay in the go command's cache; one
 # that failed goes into testdata/fuzz of its package.
-FUZZED := ./pkg/scmrights ./internal/sys
+FUZZED := ./pkg/scmrights ./internal/sys ./internal/config
 .PHONY: fuzz
-fuzz: ## every fuzzer of the hand-over, one after the other (TIME=60s each)
+fuzz: ## every fuzzer of the hand-over and the configuration, one after the other (TIME=60s each)
 	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
 
 .PHONY: integration
