@@ -7,7 +7,6 @@ import (
 
 	"sallyport/internal/bus"
 	"sallyport/internal/fault"
-	"sallyport/internal/monitor"
 )
 
 const (
@@ -20,13 +19,15 @@ func (s *supervisor) conduct() error {
 	feed, stopFeed := context.WithCancel(context.Background())
 	fed := make(chan struct{})
 	go func() { defer close(fed); s.feed(feed) }()
-	for _, w := range s.now().workers {
-		w.tell(monitor.Event{Kind: monitor.Start})
+	st := s.now()
+	for _, w := range st.workers {
+		s.begin(st, w)
 	}
 	s.untilStop()
 	s.beginStop()
 	s.reloads.Lock() // one that is under way comes to its end; none begins any more
 	defer s.reloads.Unlock()
+	s.turns.Wait()
 	s.stopWorkers()
 	stopFeed()
 	<-fed

@@ -106,6 +106,14 @@ func (s *supervisor) prepare(old *setup) (*setup, plan.Plan, error) {
 	return next, steps, nil
 }
 
+// goOnWaiting does for a worker that is kept what began under the setup before:
+// it still waits for others, or starts when somebody connects.
+func (s *supervisor) goOnWaiting(st *setup, w *worker) {
+	if w.status().state == monitor.Declared || st.config(w).OnConnect {
+		s.begin(st, w)
+	}
+}
+
 // release gives up what a setup has and the other has not.
 func (s *supervisor) release(st, other *setup) error {
 	var errs []error
@@ -139,6 +147,7 @@ func (s *supervisor) apply(old, next *setup, steps plan.Plan) {
 		if step.Do == plan.Keep {
 			rules := rules(&next.cfg.Workers[i])
 			w.pass(note{rules: &rules})
+			s.goOnWaiting(next, w)
 			continue
 		}
 		stayDown := false
@@ -146,11 +155,12 @@ func (s *supervisor) apply(old, next *setup, steps plan.Plan) {
 			stayDown = w.follow(before)
 		}
 		s.crew.add(w)
-		wish := monitor.Start
 		if stayDown {
-			wish = monitor.Stop
+			w.tell(monitor.Event{Kind: monitor.Stop})
 		}
-		w.tell(monitor.Event{Kind: wish})
+		if !stayDown || next.config(w).OnConnect {
+			s.begin(next, w)
+		}
 	}
 	for _, step := range steps.Of(plan.Stop) {
 		s.tally.forget(old.worker(step.Worker).cfg.ID)

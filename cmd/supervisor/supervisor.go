@@ -32,6 +32,7 @@ type supervisor struct {
 	current  atomic.Pointer[setup]
 	reloads  sync.Mutex // held by a reload, and by the ordered stop
 	crew     *crew
+	turns    sync.WaitGroup // those that wait for a worker's turn to start
 	hub      *control.Hub
 	server   *control.Server
 	stage    *os.File // the worker binary, which every launch begins with

@@ -45,6 +45,7 @@ type worker struct {
 	shown   workerStatus  // what `status` says
 	changed chan struct{} // closed and replaced when shown changes
 	held    bool          // an operator stopped it
+	waiting []string      // workers that it starts after
 }
 
 // note is something for the loop: an event of the session of an epoch, or with

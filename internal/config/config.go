@@ -168,6 +168,7 @@ type Worker struct {
 	ReadyWithin, Heartbeat        time.Duration
 	Proof                         int
 	After                         []string
+	OnConnect                     bool          // starts when somebody connects
 	Protocol                      int           // level of the hand-over: 2, 1 or 0
 	Notify                        bool          // protocol 0: ready at READY=1
 	StartGrace                    time.Duration // protocol 0 and 1: of the start-up calls, after the last exec

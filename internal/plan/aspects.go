@@ -43,6 +43,7 @@ var live = []aspect{
 	{"restart", func(s side) any { return s.w.Restart }},
 	{"ready_within", func(s side) any { return s.w.ReadyWithin }},
 	{"heartbeat", func(s side) any { return s.w.Heartbeat }},
+	{"start", func(s side) any { return s.w.OnConnect }},
 	{"after", func(s side) any { return slices.Sorted(slices.Values(s.w.After)) }},
 }
 
