@@ -23,11 +23,9 @@ func (s *supervisor) conduct() error {
 	for _, w := range s.workers {
 		w.tell(monitor.Event{Kind: monitor.Start})
 	}
-	select {
-	case got := <-s.signals:
-		s.log.Info("stopping in order", "signal", got.String())
-	case <-s.stopping:
-	}
+	s.tell(s.service.manager.Ready(s.statusLine()))
+	s.untilStop()
+	s.tell(s.service.manager.Stopping())
 	s.beginStop()
 	s.stopWorkers()
 	stopFeed()
@@ -35,6 +33,25 @@ func (s *supervisor) conduct() error {
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
 	return s.close(ctx)
+}
+
+// untilStop is the conductor's turn, until somebody wants the end.
+func (s *supervisor) untilStop() {
+	beats, stop := s.beats()
+	defer stop()
+	for {
+		select {
+		case got := <-s.signals:
+			s.log.Info("stopping in order", "signal", got.String())
+			return
+		case <-s.stopping:
+			return
+		case <-s.service.changed:
+			s.tell(s.service.manager.Status(s.statusLine()))
+		case <-beats:
+			s.beat()
+		}
+	}
 }
 
 // beginStop makes conduct go on to the ordered stop.

@@ -12,7 +12,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/device"
-	"sallyport/internal/socket"
+	"sallyport/internal/systemd"
 	"sallyport/pkg/scmrights"
 )
 
@@ -23,17 +23,18 @@ type inputs struct {
 	owners    []uint32
 	log       hclog.Logger
 	listeners listeners
+	manager   *systemd.Manager // keeps copies for the supervisor after a crash
 
 	mu      sync.Mutex
 	devices map[string]*device.Device // by device name; without absent optional ones
 	absent  map[string]string         // why an optional device, or a lost grant of one, is missing
 }
 
-func openInputs(cfg *config.Config, owners []uint32, inherited socket.Inherited, log hclog.Logger) (*inputs, error) {
-	in := &inputs{cfg: cfg, owners: owners, log: log, devices: make(map[string]*device.Device), absent: make(map[string]string)}
+func openInputs(cfg *config.Config, owners []uint32, o options, log hclog.Logger) (*inputs, error) {
+	in := &inputs{cfg: cfg, owners: owners, log: log, manager: o.manager, devices: make(map[string]*device.Device), absent: make(map[string]string)}
 	var faults []error
 	for _, conf := range cfg.Devices {
-		d, err := device.Open(conf, device.Options{})
+		d, err := device.Open(conf, device.Options{Kept: o.stored(storedDevice)})
 		switch {
 		case err == nil:
 			in.devices[conf.Name] = d
@@ -45,7 +46,7 @@ func openInputs(cfg *config.Config, owners []uint32, inherited socket.Inherited,
 		}
 	}
 	var err error
-	if in.listeners, err = openListeners(cfg, inherited, log); err != nil {
+	if in.listeners, err = openListeners(cfg, o.inherited, log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -92,6 +93,7 @@ func (in *inputs) again(d *device.Device, name string) (*device.Opened, error) {
 		return nil, err
 	}
 	delete(in.absent, name)
+	in.store(storedDevice+name, fresh.File)
 	return fresh, nil
 }
 

@@ -42,6 +42,8 @@ type supervisor struct {
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
 
+	service service
+
 	signals  chan os.Signal
 	stopping chan struct{} // closed when the ordered stop begins
 	stopped  chan struct{} // closed when it is over
@@ -56,6 +58,7 @@ func supervise(o options, log hclog.Logger) error {
 		return err
 	}
 	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
+		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
 		signals: make(chan os.Signal, 1), stopping: make(chan struct{}), stopped: make(chan struct{})}
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
@@ -126,9 +129,11 @@ func (s *supervisor) open() error {
 	if s.own > 0 {
 		s.log.Warn("another seccomp filter surrounds the supervisor: its refusals outrank the answers to a worker's notices", "filters", s.own)
 	}
-	if s.inputs, err = openInputs(s.cfg, owners, s.options.inherited, s.log); err != nil {
+	if s.inputs, err = openInputs(s.cfg, owners, s.options, s.log); err != nil {
 		return err
 	}
+	s.forget()
+	s.inputs.storeAll()
 	s.sensors = numberSensors(s.cfg, s.inputs)
 	if s.bus, err = bus.New(busConfig(s.cfg, s.ids(), s.log)); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -35,6 +36,7 @@ type worker struct {
 	ended   chan struct{} // closed when it is stopped and nobody wants it back
 	endOnce sync.Once
 	inbox   chan note
+	turned  atomic.Uint64 // the last turn of the watchdog that the loop has seen
 
 	mon     *monitor.Monitor
 	epoch   uint32
@@ -51,6 +53,7 @@ type note struct {
 	epoch uint32
 	event monitor.Event
 	word  *word
+	turn  uint64 // of the watchdog, when not 0
 }
 
 func newWorker(s *supervisor, cfg *config.Worker, programs install.Dir, owners []uint32) (*worker, error) {
@@ -111,6 +114,8 @@ func (w *worker) loop(ctx context.Context) error {
 			w.handle(monitor.Event{Kind: monitor.Tick})
 		case n := <-w.inbox:
 			switch {
+			case n.turn != 0:
+				w.turned.Store(n.turn)
 			case n.epoch != 0 && n.epoch != w.epoch:
 				// a late word of a process that was reaped
 			case n.word != nil:
@@ -124,7 +129,8 @@ func (w *worker) loop(ctx context.Context) error {
 
 // handle lets the monitor decide, and does what it says.
 func (w *worker) handle(e monitor.Event) {
-	ran := w.mon.State().Running()
+	before := w.mon.State()
+	ran := before.Running()
 	if e.Kind == monitor.Exited && ran {
 		w.diedAt = time.Now()
 	}
@@ -143,6 +149,9 @@ func (w *worker) handle(e monitor.Event) {
 		}
 	}
 	w.show()
+	if state != before {
+		w.s.stateChanged()
+	}
 }
 
 func (w *worker) do(act monitor.Action) {

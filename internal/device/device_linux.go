@@ -31,6 +31,11 @@ func (e *Error) Unwrap() error { return e.Err }
 // another Sys nothing is demanded of the file system, so that a test can make one.
 type Options struct {
 	Sys, Proc string // "" is /sys and /proc
+	// Kept gives the descriptor that a predecessor of this process had open for
+	// the grant of that name, nil when there is none. Open uses it in the place of
+	// one of its own if it leads to the very file that the configuration names;
+	// else Open closes it. Reopen never asks.
+	Kept func(name string) *os.File
 }
 
 func (o Options) sys() string {
@@ -122,7 +127,7 @@ func (d *Device) open() error {
 		return err
 	}
 	for _, a := range found {
-		opened, err := a.open()
+		opened, err := a.open(d.opts)
 		if err != nil {
 			return err
 		}
@@ -189,7 +194,7 @@ func (d *Device) again(name string) (*Opened, error) {
 	}
 	for _, a := range found {
 		if a.name == name {
-			return a.open()
+			return a.open(Options{})
 		}
 	}
 	return nil, ErrAbsent
