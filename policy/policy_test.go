@@ -102,6 +102,24 @@ func TestVerdicts(t *testing.T) {
 		{"append-only", "lseek", [6]uint64{5}, seccomp.Running, seccomp.Breach},
 		{"append-only", "ftruncate", [6]uint64{5}, seccomp.Running, seccomp.Breach},
 		{"append-only", "fcntl", [6]uint64{5, 4, 1}, seccomp.Running, seccomp.Breach}, // F_SETFL
+		{"python-basic", "openat", [6]uint64{2: 0x80000}, seccomp.Starting, seccomp.Continue},
+		{"python-basic", "openat", [6]uint64{2: 0x41}, seccomp.Starting, seccomp.Errno}, // O_WRONLY|O_CREAT
+		{"python-basic", "openat", [6]uint64{2: 0x80000}, seccomp.Running, seccomp.Errno},
+		{"python-basic", "mmap", [6]uint64{2: 5}, seccomp.Starting, seccomp.Continue},
+		{"python-basic", "mmap", [6]uint64{2: 5}, seccomp.Running, seccomp.Breach},
+		{"python-basic", "socket", [6]uint64{1, 1}, seccomp.Starting, seccomp.Breach},
+		{"python-basic", "ioctl", [6]uint64{1, 0x5412}, seccomp.Running, seccomp.Errno}, // TIOCSTI
+		{"python-basic", "clone", [6]uint64{17}, seccomp.Running, seccomp.Breach},
+		{"exec-shim", "msgsnd", [6]uint64{3, 0, 64, 0x800}, seccomp.Running, seccomp.Breach},
+		{"exec-shim", "clone", [6]uint64{0x10000011}, seccomp.Starting, seccomp.Errno},
+		{"exec-shim", "sendmsg", [6]uint64{}, seccomp.Running, seccomp.Breach},
+		{"http-serve", "accept4", [6]uint64{5}, seccomp.Running, seccomp.Allow},
+		{"http-serve", "setsockopt", [6]uint64{5, 1, 25}, seccomp.Running, seccomp.Breach}, // SO_BINDTODEVICE
+		{"http-serve", "bind", [6]uint64{5}, seccomp.Running, seccomp.Breach},
+		{"http-serve", "openat", [6]uint64{}, seccomp.Running, seccomp.Errno},
+		{"net-client", "accept4", [6]uint64{5}, seccomp.Running, seccomp.Breach},
+		{"net-client", "connect", [6]uint64{5}, seccomp.Running, seccomp.Breach},
+		{"net-client", "sendto", [6]uint64{5}, seccomp.Running, seccomp.Breach},
 		{"gpio-line", "pwrite64", [6]uint64{5}, seccomp.Running, seccomp.Allow},
 		{"gpio-line", "ioctl", [6]uint64{5, 0xc010b40f}, seccomp.Running, seccomp.Allow},
 		{"gpio-line", "ioctl", [6]uint64{5, 0xc110b40d}, seccomp.Running, seccomp.Breach}, // SET_CONFIG

@@ -46,14 +46,10 @@ func (f *filters) compile(profile string, vars seccomp.Vars) (*filter, error) {
 	return &filter{bound: bound, program: program, took: time.Since(start)}, nil
 }
 
-var phases = map[launch.Phase]seccomp.Phase{
-	launch.Launching: seccomp.Launching, launch.Starting: seccomp.Starting, launch.Running: seccomp.Running,
-}
-
 // decide answers a notice by number, register arguments and phase; nothing of
 // the worker's memory is read, so there is nothing to race with.
 func (f *filter) decide(phase launch.Phase, nr int32, args [6]uint64) launch.Verdict {
-	switch d := f.bound.Decide(phases[phase], uint32(nr), args); d.Action {
+	switch d := f.bound.Decide(phase, uint32(nr), args); d.Action {
 	case seccomp.Continue:
 		return launch.Verdict{Continue: true}
 	case seccomp.Errno:

@@ -1,8 +1,11 @@
 package main
 
 import (
+	"fmt"
 	"slices"
 
+	"sallyport/internal/attest"
+	"sallyport/internal/config"
 	"sallyport/internal/install"
 )
 
@@ -23,7 +26,21 @@ func (s *supervisor) missing() []protection {
 			Why: "without root every worker has the same user id; queue modes and signal checks protect nothing between workers, the filter alone does"})
 	}
 	for i := range list {
-		list[i].Waived = slices.Contains(s.cfg.Supervisor.Waive, list[i].Name)
+		list[i].Waived = slices.Contains(s.now().cfg.Supervisor.Waive, list[i].Name)
 	}
 	return list
+}
+
+// checkProofs refuses a level of proof that cannot be had here.
+func (s *supervisor) checkProofs(cfg *config.Config) error {
+	for _, w := range cfg.Workers {
+		if w.Proof < attest.DumpLevel {
+			continue
+		}
+		if err := attest.Dumps(); err != nil {
+			return fmt.Errorf("%s:%d: worker %q: proof = %d cannot be had here: %w", s.options.file, w.Pos.Line, w.Name, w.Proof, err)
+		}
+		return nil
+	}
+	return nil
 }

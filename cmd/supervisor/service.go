@@ -21,7 +21,7 @@ const (
 type service struct {
 	manager *systemd.Manager
 	changed chan struct{} // holds a token when a worker's state has changed
-	round   uint64        // of the watchdog: what the workers' loops were asked last
+	round   uint64        // of the watchdog
 }
 
 // tell is for words whose loss changes nothing here; the error is for the log.
@@ -42,14 +42,14 @@ func (s *supervisor) stateChanged() {
 // statusLine says in one line how the workers are.
 func (s *supervisor) statusLine() string {
 	ready, other := 0, []string{}
-	for _, w := range s.workers {
+	for _, w := range s.now().workers {
 		if st := w.status(); st.State == monitor.Ready.String() {
 			ready++
 		} else {
 			other = append(other, st.Worker+" is "+st.State)
 		}
 	}
-	line := fmt.Sprintf("%d of %d workers ready", ready, len(s.workers))
+	line := fmt.Sprintf("%d of %d workers ready", ready, len(s.now().workers))
 	if len(other) > 0 {
 		line += "; " + strings.Join(other, ", ")
 	}
@@ -72,8 +72,8 @@ func (s *supervisor) beats() (ticks <-chan time.Time, stop func()) {
 // conductor, so that a conductor that hangs gives none either.
 func (s *supervisor) beat() {
 	turned := true
-	for _, w := range s.workers {
-		if w.turned.Load() != s.service.round {
+	for _, w := range s.now().workers {
+		if w.turned.Load() != w.asked {
 			turned = false
 			s.log.Error("the loop of a worker does not turn: no sign of life for the watchdog", "worker", w.cfg.Name)
 		}
@@ -82,9 +82,10 @@ func (s *supervisor) beat() {
 		s.tell(s.service.manager.Beat())
 	}
 	s.service.round++
-	for _, w := range s.workers {
+	for _, w := range s.now().workers {
+		w.asked = s.service.round
 		select {
-		case w.inbox <- note{turn: s.service.round}:
+		case w.inbox <- note{turn: w.asked}:
 		default: // full: then it does not turn, or turns too slowly
 		}
 	}
@@ -126,17 +127,41 @@ func (in *inputs) store(name string, f *os.File) {
 	}
 }
 
-// storeAll stores every device but the simulated ones, which begin anew, and
-// the listeners that we made: one that a socket unit made is the manager's anyway.
-func (in *inputs) storeAll() {
+// kept are the descriptors for the store by their names there: every device but
+// the simulated ones, which begin anew, and the listeners that we made: one that
+// a socket unit made is the manager's anyway.
+func (in *inputs) kept() map[string]*os.File {
+	files := make(map[string]*os.File)
+	if in == nil {
+		return files
+	}
 	for _, conf := range in.cfg.Devices {
-		if d := in.devices[conf.Name]; d != nil && conf.Kind != "sim" {
+		if d := in.device(conf.Name); d != nil && conf.Kind != "sim" {
 			for _, o := range d.Opened() {
-				in.store(storedDevice+o.Name, o.File)
+				files[storedDevice+o.Name] = o.File
 			}
 		}
 	}
 	for _, conf := range in.listeners.made {
-		in.store(storedSocket+conf.Name, in.listeners.files[conf.Name])
+		files[storedSocket+conf.Name] = in.listeners.files[conf.Name]
+	}
+	return files
+}
+
+// storeSince stores what the inputs before these did not have, and takes out of
+// the store what only they had.
+func (in *inputs) storeSince(before *inputs) {
+	now, then := in.kept(), before.kept()
+	for name, f := range now {
+		if then[name] != f {
+			in.store(name, f)
+		}
+	}
+	for name := range then {
+		if now[name] == nil {
+			if err := in.manager.Drop(name); err != nil {
+				in.log.Warn("still in the service manager's store", "name", name, "why", err)
+			}
+		}
 	}
 }

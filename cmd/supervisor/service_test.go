@@ -29,7 +29,8 @@ func TestNoBeatWithoutTurns(t *testing.T) {
 	}
 	turns, hangs := &worker{inbox: make(chan note, 1)}, &worker{inbox: make(chan note, 1)}
 	turns.cfg, hangs.cfg = named("turns"), named("hangs")
-	s := &supervisor{log: hclog.NewNullLogger(), workers: []*worker{turns, hangs}, service: service{manager: manager}}
+	s := &supervisor{log: hclog.NewNullLogger(), service: service{manager: manager}}
+	s.current.Store(&setup{workers: []*worker{turns, hangs}})
 	answer := func(w *worker) { w.turned.Store((<-w.inbox).turn) }
 
 	s.beat() // nobody was asked before: the start counts as a turn

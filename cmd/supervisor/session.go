@@ -134,7 +134,7 @@ func (x *session) launch() (*launch.Process, error) {
 		parent.Close()
 		return nil, err
 	}
-	conn, err := scmrights.NewConn(parent, scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, SendTimeout: sendWithin})
+	conn, err := scmrights.NewConn(parent, scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, ProofExclusive: attest.DumpLevel, SendTimeout: sendWithin})
 	if err != nil {
 		proc.Kill()
 		<-proc.Done()

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/go-hclog"
@@ -16,19 +17,23 @@ import (
 // over all their lives.
 type listeners struct {
 	files map[string]*os.File
-	made  []config.Socket // by us, and not by a service manager
+	at    map[string]config.Socket // where each listens
+	made  []config.Socket          // by us, and not by a service manager
 }
 
 // openListeners makes those that a worker is to have. One that a service manager
 // made is taken as it is: it is there before us and after us.
-func openListeners(cfg *config.Config, inherited socket.Inherited, log hclog.Logger) (listeners, error) {
-	ls := listeners{files: make(map[string]*os.File)}
+func openListeners(cfg *config.Config, inherited socket.Inherited, known *listeners, log hclog.Logger) (listeners, error) {
+	ls := listeners{files: make(map[string]*os.File), at: make(map[string]config.Socket)}
 	var faults []error
 	for _, w := range cfg.Workers {
 		for _, name := range w.Sockets {
 			conf, _ := cfg.Socket(name)
 			if !conf.Listen {
 				continue // dialled for every process
+			}
+			if known != nil && known.lend(conf, &ls) {
+				continue
 			}
 			f, err := inherited.Take(conf)
 			if f == nil && err == nil {
@@ -43,7 +48,7 @@ func openListeners(cfg *config.Config, inherited socket.Inherited, log hclog.Log
 				faults = append(faults, err)
 				continue
 			}
-			ls.files[name] = f
+			ls.files[name], ls.at[name] = f, conf
 		}
 	}
 	for name, f := range inherited {
@@ -55,6 +60,39 @@ func openListeners(cfg *config.Config, inherited socket.Inherited, log hclog.Log
 		faults = append(faults, f.Close())
 	}
 	return ls, errors.Join(faults...)
+}
+
+// lend gives next the listener of the same place, whatever its name is now.
+func (ls *listeners) lend(conf config.Socket, next *listeners) bool {
+	for name, at := range ls.at {
+		if at.Network == conf.Network && at.Address == conf.Address && at.Mode == conf.Mode {
+			next.files[conf.Name], next.at[conf.Name] = ls.files[name], conf
+			if slices.ContainsFunc(ls.made, at.SamePlace) {
+				next.made = append(next.made, conf)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// leave closes the listeners that to does not have.
+func (ls *listeners) leave(to *listeners) error {
+	var errs []error
+	for name, f := range ls.files {
+		kept := false
+		for _, other := range to.files {
+			kept = kept || other == f
+		}
+		if kept {
+			continue
+		}
+		errs = append(errs, f.Close())
+		if at := ls.at[name]; slices.ContainsFunc(ls.made, at.SamePlace) {
+			socket.Remove(at)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (ls *listeners) Close() error {

@@ -83,6 +83,21 @@ func (t *tally) ended(worker uint32) {
 	}
 }
 
+// forget drops the positions of a worker that is no more, whose number another
+// may get. The sums stay.
+func (t *tally) forget(worker uint32) {
+	t.ended(worker)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for end, p := range t.ends {
+		if end.worker == worker || end.peer == worker {
+			t.gaps += p.Gaps
+			t.sums.Dropped += p.Dropped
+			delete(t.ends, end)
+		}
+	}
+}
+
 // summary gives the figures so far; the leaks are the caller's to count.
 func (t *tally) summary() control.Summary {
 	t.mu.Lock()

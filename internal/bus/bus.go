@@ -23,6 +23,7 @@ type Bus struct {
 	tap   *lane.Receiver
 
 	closed atomic.Bool
+	before map[laneKey]*row // of the Bus that this one succeeds, while the table is made
 }
 
 type tapKey struct {
@@ -71,7 +72,10 @@ func (b *Bus) plan() {
 		gids[m.ID] = m.GID
 	}
 	add := func(queue string, k kind, from, to uint32, bytes int) *row {
-		r := &row{queue: queue, kind: k, sender: from, receiver: to, gid: gids[from], bytes: bytes}
+		r := &row{queue: queue, kind: k, sender: from, receiver: to, gid: gids[from], bytes: bytes, wanted: bytes}
+		if same := b.before[b.key(r)]; same != nil {
+			r = same
+		}
 		b.rows = append(b.rows, r)
 		return r
 	}
@@ -118,7 +122,9 @@ func (b *Bus) fitLimits() error {
 	b.cfg.Log("lanes made smaller: the limit of message queues cannot be raised",
 		"wanted", 2*largest, "msgmnb", l.QBytes, "lane", half, "error", err)
 	for _, r := range b.rows {
-		r.bytes = min(r.bytes, half)
+		if r.q == nil { // others were made under the same limit
+			r.bytes = min(r.bytes, half)
+		}
 	}
 	return nil
 }

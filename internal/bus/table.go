@@ -38,7 +38,7 @@ type row struct {
 	kind             kind
 	sender, receiver uint32
 	gid              uint32 // group of the sender
-	bytes            int
+	bytes, wanted    int    // of its queue, and as configured
 	q                *sysvctl.Queue
 
 	mu    sync.Mutex // over every change of the queue's mode and size: IPC_SET writes back what was read

@@ -83,6 +83,11 @@ type Socket struct {
 	Pos     Pos
 }
 
+// SamePlace says whether two sockets are at one address.
+func (s Socket) SamePlace(other Socket) bool {
+	return s.Network == other.Network && s.Address == other.Address
+}
+
 // Queue is a set of lanes between its senders and receivers.
 type Queue struct {
 	Name, Isolation string // Isolation: per-worker

@@ -6,28 +6,18 @@ import (
 	"os"
 
 	"sallyport/internal/launch/stage"
+	"sallyport/internal/seccomp"
 )
 
-// Phase is how far a worker has come. It only ever grows.
-type Phase uint8
+// Phase is how far a worker has come, by which its notices are judged. It only
+// ever grows.
+type Phase = seccomp.Phase
 
 const (
-	Launching Phase = iota
-	Starting
-	Running
+	Launching = seccomp.Launching
+	Starting  = seccomp.Starting
+	Running   = seccomp.Running
 )
-
-func (p Phase) String() string {
-	switch p {
-	case Launching:
-		return "launching"
-	case Starting:
-		return "starting"
-	case Running:
-		return "running"
-	}
-	return fmt.Sprintf("phase %d", uint8(p))
-}
 
 // Verdict is the answer to a notice. The zero value is a breach.
 type Verdict struct {

@@ -14,6 +14,7 @@ const (
 	Tick     EventKind = iota // time has passed; look at the deadline
 	Start                     // somebody wants the worker to run
 	Stop                      // somebody wants it to end
+	Again                     // somebody wants it to end and to run anew
 	Hello                     // HELLO came
 	Proved                    // its confinement is proved
 	Readied                   // READY came

@@ -185,7 +185,7 @@ func checkTogether(rules []*rule, problems *Problems) {
 // answers reports whether the filter's rule leaves nothing of the call to the
 // start block. A profile may widen in that way what a group has for the start.
 func answers(filter, start *rule) bool {
-	return filter.profile == start.profile && (filter.cond == nil || filter.refuse)
+	return filter.profile == start.profile && filter.cond == nil && !filter.refuse
 }
 
 func conflict(r, other *rule) string {

@@ -25,6 +25,7 @@ var handConstants = map[string][3]int64{
 	"I2C_SMBUS":   {0x720, 0x720, 0x720},
 	// include/uapi/linux/gpio.h; the last of them re-configures a line.
 	"GPIO_V2_LINE_SET_CONFIG_IOCTL": {0xc110b40d, 0xc110b40d, 0xc110b40d},
+	"FIONBIO":                       {0x5421, 0x5421, 0x5421}, // include/uapi/asm-generic/ioctls.h
 	// include/uapi/linux/futex.h
 	"FUTEX_WAIT":          {0, 0, 0},
 	"FUTEX_WAKE":          {1, 1, 1},

@@ -12,7 +12,9 @@
 //	arch arm { mmap2; futex_time64 }     # for one architecture
 //	optional { rseq }                    # where the architecture has it
 //
-// Several lines for one call add up. What no line names is a notice to the
+// Several lines for one call add up. While the start lasts its block has the first
+// word on what no line admits, also where a line refuses the call afterwards. What
+// no line names is a notice to the
 // parent, which ends the worker; a few calls kill it at once (see Never).
 //
 // Conditions are masked equalities on integer arguments, joined by && and ||:

@@ -105,10 +105,17 @@ func (b *Bound) verdict(nr uint32, args *[6]uint64) (FilterVerdict, *boundRule) 
 	switch {
 	case action == Allow:
 		return FilterAllow, r
-	case action == Errno && !conditional(b.filter[nr]):
+	case action == Errno && b.answersAlways(nr):
 		return FilterErrno(r.errno), r
 	}
 	return FilterNotify, nil
+}
+
+// answersAlways reports whether the filter itself gives the errno of a call that
+// is refused. Where some of its arguments are admitted it does not, see Rules,
+// and where the start block has the first word it cannot: it knows no phases.
+func (b *Bound) answersAlways(nr uint32) bool {
+	return !conditional(b.filter[nr]) && len(b.start[nr]) == 0
 }
 
 // conditional reports whether the rules for a call admit anything. What they
@@ -149,9 +156,6 @@ func (b *Bound) Decide(ph Phase, nr uint32, args [6]uint64) Decision {
 		}
 		return r.decision(Allow)
 	}
-	if action, r := decide(b.filter[nr], &args); action == Errno {
-		return r.refusal()
-	}
 	switch ph {
 	case Launching:
 		execveat := callTable[b.Arch]["execveat"]
@@ -165,6 +169,9 @@ func (b *Bound) Decide(ph Phase, nr uint32, args [6]uint64) Decision {
 		case Errno:
 			return r.refusal()
 		}
+	}
+	if action, r := decide(b.filter[nr], &args); action == Errno {
+		return r.refusal()
 	}
 	return b.breach(nr)
 }

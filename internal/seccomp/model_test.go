@@ -137,3 +137,31 @@ func TestRulesAgreeWithModel(t *testing.T) {
 		t.Errorf("close(3): %+v", d)
 	}
 }
+
+// A call can be admitted while the start lasts and be refused with an errno ever
+// after: the filter, which knows no phases, leaves both to the parent.
+func TestStartComesBeforeRefusal(t *testing.T) {
+	b := bind(t, seccomp.AMD64, nil, "read\nopenat: return ENOENT\narch amd64 { newfstatat: arg3 == AT_EMPTY_PATH; return ENOENT }\nstart { openat; arch amd64 { newfstatat: arg3 == 0 } }")
+	for _, tt := range []struct {
+		phase seccomp.Phase
+		call  string
+		flags uint64
+		want  seccomp.Action
+	}{
+		{seccomp.Starting, "openat", 0, seccomp.Continue},
+		{seccomp.Running, "openat", 0, seccomp.Errno},
+		{seccomp.Launching, "openat", 0, seccomp.Errno},
+		{seccomp.Starting, "newfstatat", 0, seccomp.Continue},
+		{seccomp.Starting, "newfstatat", 0x100, seccomp.Errno},
+		{seccomp.Running, "newfstatat", 0, seccomp.Errno},
+		{seccomp.Running, "newfstatat", 0x1000, seccomp.Allow},
+	} {
+		nr, args := number(t, seccomp.AMD64, tt.call), [6]uint64{3: tt.flags}
+		if d := b.Decide(tt.phase, nr, args); d.Action != tt.want {
+			t.Errorf("%s, %s with flags %#x: %v, want %v", tt.phase, tt.call, tt.flags, d.Action, tt.want)
+		}
+		if v := b.Filter(nr, args); tt.want != seccomp.Allow && v != seccomp.FilterNotify {
+			t.Errorf("%s: the filter says %v", tt.call, v)
+		}
+	}
+}

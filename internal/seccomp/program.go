@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
-	"strings"
 
 	"golang.org/x/net/bpf"
 )
@@ -88,18 +87,4 @@ func wellFormed(in bpf.RawInstruction, at, n int) error {
 		return fmt.Errorf("operation %#x is none that a filter needs", in.Op)
 	}
 	return nil
-}
-
-// Listing is the program in the words of a BPF assembler, one instruction a
-// line with its number.
-func (p *Program) Listing() string {
-	code, err := p.instructions()
-	if err != nil {
-		return err.Error()
-	}
-	var b strings.Builder
-	for i, in := range code {
-		fmt.Fprintf(&b, "%4d %v\n", i, in.Disassemble())
-	}
-	return b.String()
 }

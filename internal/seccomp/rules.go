@@ -46,7 +46,7 @@ func (b *Bound) Rules() []FilterRule {
 		for _, c := range distinct(admits) {
 			out = append(out, filterRule(b.Arch, nr, FilterAllow, c))
 		}
-		if refusing != nil && len(admits) == 0 {
+		if refusing != nil && b.answersAlways(nr) {
 			out = append(out, filterRule(b.Arch, nr, FilterErrno(refusing.errno), nil))
 		}
 	}

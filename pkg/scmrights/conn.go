@@ -19,6 +19,8 @@ type Config struct {
 	Name  string // names the worker in errors; "pid N" when empty
 	PID   int    // the worker's process: a record that another process sent is a fault; 0 accepts any
 	Proof int    // the least Proof.Level that an offer must come with
+	// ProofExclusive is the same for an offer in ModeExclusive, where it is more.
+	ProofExclusive int
 
 	// PidFD is a pidfd of the worker's process, borrowed until Close. With it
 	// the parent can look at the worker's copies (pidfd_getfd(2), Linux 5.6,

@@ -300,3 +300,23 @@ func TestCompared(t *testing.T) {
 		})
 	}
 }
+
+// TestExclusiveNeedsItsOwnProof: a proof that is enough for the other modes.
+func TestExclusiveNeedsItsOwnProof(t *testing.T) {
+	testenv.CheckFDs(t)
+	conn, _ := worker(t, "store", scmrights.Config{Proof: 3, ProofExclusive: 4})
+	greet(t, conn)
+	items := exclusive(t, "one holder")
+	defer items[0].File.Close()
+	if _, err := conn.Offer(proof{level: 3}, items); !errors.Is(err, scmrights.ErrUnproved) || !strings.Contains(err.Error(), "level 3, needed is 4") {
+		t.Errorf("exclusive with level 3: %v", err)
+	}
+	items[0].Mode = scmrights.ModeShare
+	grants, err := conn.Offer(proof{level: 3}, items)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := grants[0].Wait(limit(t)); err != nil {
+		t.Error(err)
+	}
+}

@@ -72,6 +72,13 @@ worker "it" {
 // start runs the built supervisor with the rest of the worker's block.
 func start(t *testing.T, worker string) *running {
 	t.Helper()
+	return startWith(t, func(dir string) string { return fmt.Sprintf(configuration, dir, worker) })
+}
+
+// startWith runs it with a configuration for a directory, which has the control
+// socket at control.
+func startWith(t *testing.T, configured func(dir string) string) *running {
+	t.Helper()
 	testenv.NeedRoot(t)
 	bin, err := filepath.Abs("../../bin")
 	if err != nil {
@@ -87,7 +94,7 @@ func start(t *testing.T, worker string) *running {
 	}
 	r.request = filepath.Join(r.dir, "request")
 	file := filepath.Join(r.dir, "programs.hcl")
-	if err := os.WriteFile(file, fmt.Appendf(nil, configuration, r.dir, worker), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(configured(r.dir)), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	r.cmd = exec.Command(filepath.Join(bin, "sallyport"), "run", file)

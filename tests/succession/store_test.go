@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -242,6 +243,13 @@ func TestStoreSurvivesTheSupervisor(t *testing.T) {
 		if strings.HasPrefix(link, value) && strings.Contains(link, "deleted") {
 			t.Errorf("descriptor of %s", link)
 		}
+	}
+	if err := second.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the end of the reload", func() bool { return m.count("RELOADING=1\nMONOTONIC_USEC=") == 1 && m.count("READY=1\n") == 3 })
+	if got := m.kept(); !slices.Equal(got, want) {
+		t.Errorf("the store holds %q after a reload without changes, want %q", got, want)
 	}
 	second.stop()
 	if m.count("STOPPING=1") != 1 {

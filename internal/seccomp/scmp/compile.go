@@ -50,6 +50,12 @@ func compile(b *seccomp.Bound) ([]byte, error) {
 	return export(filter)
 }
 
+// Version is the release of libseccomp that this program is linked with.
+func Version() string {
+	major, minor, micro := lib.GetLibraryVersion()
+	return fmt.Sprintf("%d.%d.%d", major, minor, micro)
+}
+
 // newFilter is empty: everything is a notice. The library's own choice for a
 // foreign architecture is to kill the thread, which would leave a Go process
 // running without it.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -51,6 +52,14 @@ func try(word string, path *byte) syscall.Errno {
 		_, _, e = unix.RawSyscall(unix.SYS_GETPGID, 1, 0, 0)
 	case "fork":
 		forkAsker()
+	case "echo-signals":
+		got := make(chan os.Signal, 8)
+		signal.Notify(got, unix.SIGUSR1)
+		go func() {
+			for range got {
+				say("signal")
+			}
+		}()
 	case "exit":
 		os.Exit(7)
 	case "map-wx":
