@@ -8,7 +8,7 @@ import (
 // Thread is the one operating system thread that clones workers: their
 // parent-death signal follows the thread, prctl(2). Its end is the end of
 // whatever worker is left, and so is an exec by another thread of the process;
-// an exec by this one is not (TestExecByTheThread).
+// an exec by this one is not (tests/succession shows it).
 type Thread struct {
 	work chan func()
 	over chan struct{} // closed when Serve is about to return
