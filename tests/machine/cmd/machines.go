@@ -10,8 +10,20 @@ type kind struct {
 	dtb     string   // below usr/lib/linux-image-RELEASE/, "" when qemu makes the tree itself
 	modules []string // below lib/modules/RELEASE/, with parameters
 	env     []string
+	files   []file
+	build   []string // programs, built into the folder of the product's own
 	tests   []binary
 }
+
+// file is one of this machine, and where it is in the other; the first that there
+// is counts.
+type file struct {
+	to   string
+	from []string
+}
+
+// product is where a package puts the programs.
+const product = "/usr/lib/sallyport/"
 
 // binary is the test binary of a package.
 type binary struct {
@@ -42,9 +54,30 @@ var kinds = []kind{
 		cmdline: cmdline + "ttyAMA0",
 		dtb:     "broadcom/bcm2837-rpi-3-b.dtb",
 		tests: []binary{
+			{pkg: "tests/machine/pi", tags: "machine"},
 			{pkg: "internal/sys"},
 			{pkg: "pkg/sysvctl"},
 			{pkg: "pkg/scmrights"},
 		},
+		build: []string{"examples/sysv/led"},
+		files: crossBuilt("arm64", "aarch64-linux-gnu", "ld-linux-aarch64.so.1"),
 	},
+}
+
+// crossBuilt are the programs of `make cross` with the libraries of the supervisor:
+// that which it was linked with, and the C library of the cross compiler or, where
+// this machine is of that architecture, its own.
+func crossBuilt(goarch, triplet, loader string) []file {
+	var files []file
+	for _, p := range []string{"supervisor", "sallyport", "worker", "workers/sampler", "workers/alarm"} {
+		files = append(files, file{product + p, []string{"build/cross/" + goarch + "/" + p}})
+	}
+	for _, name := range []string{loader, "libc.so.6", "libseccomp.so.2"} {
+		files = append(files, file{"/lib/" + name, []string{
+			"build/cross/libseccomp-" + goarch + "/usr/lib/" + triplet + "/" + name,
+			"/usr/" + triplet + "/lib/" + name,
+			"/lib/" + triplet + "/" + name,
+		}})
+	}
+	return files
 }
