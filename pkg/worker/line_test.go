@@ -56,6 +56,7 @@ func TestLines(t *testing.T) {
 		}
 		var got []worker.Edge
 		ctx, cancel := context.WithCancel(ctx)
+		defer cancel()
 		for e, err := range w.Edges(ctx, "door") {
 			if err != nil {
 				return err

@@ -62,6 +62,16 @@ var kinds = []kind{
 		build: []string{"examples/sysv/led"},
 		files: crossBuilt("arm64", "aarch64-linux-gnu", "ld-linux-aarch64.so.1"),
 	},
+	{
+		name: "amd64", goarch: "amd64", debian: "amd64",
+		qemu:    []string{"qemu-system-x86_64", "-m", "512"},
+		cmdline: cmdline + "ttyS0",
+		modules: []string{"kernel/drivers/i2c/i2c-dev.ko", "kernel/drivers/i2c/i2c-stub.ko chip_addr=0x23,0x50", "kernel/drivers/misc/eeprom/at24.ko"},
+		tests: []binary{
+			{pkg: "tests/machine/i2c", tags: "machine"},
+			{pkg: "internal/sys"},
+		},
+	},
 }
 
 // crossBuilt are the programs of `make cross` with the libraries of the supervisor:
