@@ -10,7 +10,7 @@ import (
 	"sallyport/policy"
 )
 
-var vars = seccomp.Vars{"send_queues": {3, 32769}, "receive_queues": {4, 5}, "frames": {64, 256}, "self_pid": {4711}}
+var vars = seccomp.Vars{"send_queues": {3, 32769}, "receive_queues": {4, 5}, "frames": {64, 256}, "block_queues": {32769}, "self_pid": {4711}}
 
 func TestRolesBindOnEveryArchitecture(t *testing.T) {
 	for _, role := range policy.Roles {
@@ -83,6 +83,9 @@ func TestVerdicts(t *testing.T) {
 		{"sensor-read", "openat", [6]uint64{}, seccomp.Running, seccomp.Breach},
 		{"sensor-read", "msgsnd", [6]uint64{3, 0, 64, 0x800}, seccomp.Running, seccomp.Allow},
 		{"sensor-read", "msgsnd", [6]uint64{3, 0, 64, 0}, seccomp.Running, seccomp.Breach},
+		{"sensor-read", "msgsnd", [6]uint64{32769, 0, 64, 0}, seccomp.Running, seccomp.Allow}, // full = "block"
+		{"sensor-read", "msgsnd", [6]uint64{32769, 0, 65, 0}, seccomp.Running, seccomp.Breach},
+		{"sensor-read", "msgsnd", [6]uint64{32769, 0, 64, 0x1000}, seccomp.Running, seccomp.Breach},
 		{"sensor-read", "msgsnd", [6]uint64{4, 0, 64, 0x800}, seccomp.Running, seccomp.Breach},
 		{"sensor-read", "msgsnd", [6]uint64{3, 0, 65, 0x800}, seccomp.Running, seccomp.Breach},
 		{"sensor-read", "msgrcv", [6]uint64{4, 0, 64, 0, 0x4800}, seccomp.Running, seccomp.Breach},

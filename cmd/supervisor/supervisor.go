@@ -16,6 +16,7 @@ import (
 
 	"sallyport/internal/attest"
 	"sallyport/internal/bus"
+	"sallyport/internal/cgroup"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/install"
@@ -31,16 +32,22 @@ type supervisor struct {
 	current  atomic.Pointer[setup]
 	reloads  sync.Mutex // held by a reload, and by the ordered stop
 	crew     *crew
+	turns    sync.WaitGroup // those that wait for a worker's turn to start
 	hub      *control.Hub
 	server   *control.Server
 	stage    *os.File // the worker binary, which every launch begins with
 	launcher *launch.Launcher
 	filters  *filters
 	tally    *tally
-	own      int // seccomp filters the supervisor itself runs under
+	own      int          // seccomp filters the supervisor itself runs under
+	missing  []protection // what cannot be enforced here
+	landlock int          // version of its interface; 0 is none
+	cgroups  *cgroup.Tree // nil where there is no place for them
 	started  time.Time
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
+
+	service service
 
 	signals  chan os.Signal
 	hangups  chan os.Signal
@@ -57,7 +64,8 @@ func supervise(o options, log hclog.Logger) error {
 		return err
 	}
 	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
-		crew: newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
+		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
+		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{})}
 	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
@@ -77,6 +85,8 @@ func supervise(o options, log hclog.Logger) error {
 	add(&group, "workers", s.crew.execute, s.afterStop(s.crew.interrupt))
 	tapCtx, cancelTap := context.WithCancel(context.Background())
 	add(&group, "tap", func() error { return s.tap(tapCtx) }, s.afterStop(cancelTap))
+	watchCtx, cancelWatch := context.WithCancel(context.Background())
+	add(&group, "watch", func() error { return s.watch(watchCtx) }, s.afterStop(cancelWatch))
 	add(&group, "control", s.server.Execute, s.afterStop(func() { s.server.Interrupt(nil) }))
 	return group.Run()
 }
@@ -124,7 +134,7 @@ func (s *supervisor) open() error {
 		return err
 	}
 	s.current.Store(st) // from here on, close finds what there is
-	if err := s.checkWaivers(); err != nil {
+	if err := s.protect(st.cfg); err != nil {
 		return err
 	}
 	if s.own, err = attest.OwnFilters(); err != nil {
@@ -136,9 +146,11 @@ func (s *supervisor) open() error {
 	if err := s.checkProofs(st.cfg); err != nil {
 		return err
 	}
-	if st.inputs, err = openInputs(st.cfg, s.owners, s.options.inherited, s.log); err != nil {
+	if st.inputs, err = openInputs(st.cfg, s.owners, s.options, s.log); err != nil {
 		return err
 	}
+	s.forget()
+	st.inputs.storeSince(nil)
 	st.sensors = numberSensors(st.cfg, st.inputs, nil)
 	if st.bus, err = bus.New(busConfig(st.cfg, s.ids(st.cfg), s.log)); err != nil {
 		return err
@@ -159,18 +171,6 @@ func (s *supervisor) open() error {
 	}
 	s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
 	return err
-}
-
-// checkWaivers refuses to run without a protection that nobody waived.
-func (s *supervisor) checkWaivers() error {
-	for _, p := range s.missing() {
-		if !p.Waived {
-			return fmt.Errorf(`%s: %s cannot be had here (%s); add waive = [%q] to supervisor {} to run without it`,
-				s.options.file, p.Name, p.Why, p.Name)
-		}
-		s.log.Warn("not enforced", "protection", p.Name, "why", p.Why)
-	}
-	return nil
 }
 
 // ids gives every worker its user and group id, equal numbers from the pool.

@@ -144,6 +144,14 @@ type Lane struct {
 	Bands map[string]uint16
 	Bytes int
 	Full  string // routine: drop-new or block; urgent: ""
+	Flood Flood
+}
+
+// Flood says when a lane counts as flooded: Percent of it in use for For without
+// a break. Percent 0 is never.
+type Flood struct {
+	Percent int
+	For     time.Duration
 }
 
 // Worker is one process to run.
@@ -160,6 +168,7 @@ type Worker struct {
 	ReadyWithin, Heartbeat        time.Duration
 	Proof                         int
 	After                         []string
+	OnConnect                     bool          // starts when somebody connects
 	Protocol                      int           // level of the hand-over: 2, 1 or 0
 	Notify                        bool          // protocol 0: ready at READY=1
 	StartGrace                    time.Duration // protocol 0 and 1: of the start-up calls, after the last exec
@@ -185,6 +194,7 @@ type Restart struct {
 type Limits struct {
 	Memory           uint64 // bytes
 	Tasks, OpenFiles uint32
+	CPU              uint32 // hundredths of one processor; 0 is no limit
 }
 
 // Device returns the device of that name.
