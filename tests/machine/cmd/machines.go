@@ -1,5 +1,11 @@
 package main
 
+import (
+	"slices"
+
+	"sallyport/internal/testsum"
+)
+
 // kind is a machine that can be emulated.
 type kind struct {
 	name    string
@@ -13,6 +19,23 @@ type kind struct {
 	files   []file
 	build   []string // programs, built into the folder of the product's own
 	tests   []binary
+	require []testsum.Required // what may not be skipped there
+}
+
+// must is what is required of the packages that are run.
+func (k kind) must() (list []testsum.Required) {
+	for _, r := range k.require {
+		if slices.ContainsFunc(k.tests, func(b binary) bool { return b.pkg == r.Package }) {
+			list = append(list, r)
+		}
+	}
+	return list
+}
+
+// layouts are the tests of the kernel's structures.
+var layouts = []testsum.Required{
+	{Package: "internal/sys", Pattern: "TestEvery*"},
+	{Package: "internal/sys", Pattern: "TestTimesBeyond32Bits"},
 }
 
 // file is one of this machine, and where it is in the other; the first that there
@@ -47,6 +70,7 @@ var kinds = []kind{
 			{pkg: "internal/reading"},
 			{pkg: "internal/lane"},
 		},
+		require: layouts,
 	},
 	{
 		name: "raspi3b", goarch: "arm64", debian: "arm64",
@@ -59,8 +83,9 @@ var kinds = []kind{
 			{pkg: "pkg/sysvctl"},
 			{pkg: "pkg/scmrights"},
 		},
-		build: []string{"examples/sysv/led"},
-		files: crossBuilt("arm64", "aarch64-linux-gnu", "ld-linux-aarch64.so.1"),
+		require: append([]testsum.Required{{Package: "tests/machine/pi", Pattern: "*"}}, layouts...),
+		build:   []string{"examples/sysv/led"},
+		files:   crossBuilt("arm64", "aarch64-linux-gnu", "ld-linux-aarch64.so.1"),
 	},
 	{
 		name: "amd64", goarch: "amd64", debian: "amd64",
@@ -71,6 +96,7 @@ var kinds = []kind{
 			{pkg: "tests/machine/i2c", tags: "machine"},
 			{pkg: "internal/sys"},
 		},
+		require: append([]testsum.Required{{Package: "tests/machine/i2c", Pattern: "*"}, {Package: "internal/sys", Pattern: "TestI2C*"}}, layouts...),
 	},
 }
 
