@@ -12,7 +12,6 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/device"
-	"sallyport/internal/socket"
 	"sallyport/pkg/scmrights"
 )
 
@@ -29,14 +28,14 @@ type inputs struct {
 	absent  map[string]string         // why an optional device, or a lost grant of one, is missing
 }
 
-func openInputs(cfg *config.Config, owners []uint32, inherited socket.Inherited, log hclog.Logger) (*inputs, error) {
+func openInputs(cfg *config.Config, owners []uint32, from source, log hclog.Logger) (*inputs, error) {
 	in := newInputs(cfg, owners, log)
 	var faults []error
 	for _, conf := range cfg.Devices {
 		faults = append(faults, in.open(conf))
 	}
 	var err error
-	if in.listeners, err = openListeners(cfg, inherited, nil, log); err != nil {
+	if in.listeners, err = openListeners(cfg, from, log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -75,7 +74,7 @@ func (in *inputs) succeed(cfg *config.Config) (*inputs, error) {
 		}
 	}
 	var err error
-	if next.listeners, err = openListeners(cfg, nil, &in.listeners, in.log); err != nil {
+	if next.listeners, err = openListeners(cfg, source{known: &in.listeners}, in.log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
