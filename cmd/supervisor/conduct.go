@@ -104,6 +104,9 @@ func (s *supervisor) close(ctx context.Context) error {
 	if s.launcher != nil {
 		keep(s.launcher.Close())
 	}
+	if s.cgroups != nil {
+		keep(s.cgroups.Close())
+	}
 	if s.stage != nil {
 		keep(s.stage.Close())
 	}

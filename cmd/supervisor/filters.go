@@ -1,7 +1,9 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"hash"
 	"io/fs"
 	"time"
 
@@ -14,6 +16,7 @@ import (
 // filter is what a worker is confined by: the profile with its variables bound,
 // and the program that was compiled from it and verified against it.
 type filter struct {
+	text    [sha256.Size]byte // of the profile's file and those that it includes, one after the other
 	bound   *seccomp.Bound
 	program *seccomp.Program
 	took    time.Duration // to compile and verify
@@ -28,7 +31,8 @@ func newFilters() *filters { return &filters{source: policy.Files} }
 // the life of the supervisor, so one compilation serves every epoch.
 func (f *filters) compile(profile string, vars seccomp.Vars) (*filter, error) {
 	start := time.Now()
-	p, err := seccomp.Parse(profile, f.source)
+	source := &hashed{FS: f.source, sum: sha256.New()}
+	p, err := seccomp.Parse(profile, source)
 	if err != nil {
 		return nil, err
 	}
@@ -43,7 +47,22 @@ func (f *filters) compile(profile string, vars seccomp.Vars) (*filter, error) {
 	if err := seccomp.Verify(bound, program); err != nil {
 		return nil, fmt.Errorf("profile %s: the compiled filter does not say what the profile says: %w", profile, err)
 	}
-	return &filter{bound: bound, program: program, took: time.Since(start)}, nil
+	return &filter{text: [sha256.Size]byte(source.sum.Sum(nil)), bound: bound, program: program, took: time.Since(start)}, nil
+}
+
+// hashed hashes what is read, in the order in which it is opened.
+type hashed struct {
+	fs.FS
+	sum hash.Hash
+}
+
+func (h *hashed) Open(name string) (fs.File, error) {
+	text, err := fs.ReadFile(h.FS, name)
+	if err != nil {
+		return nil, err
+	}
+	_, _ = h.sum.Write(text) // never fails (hash.Hash)
+	return h.FS.Open(name)
 }
 
 // decide answers a notice by number, register arguments and phase; nothing of

@@ -82,7 +82,7 @@ func (s *supervisor) prepare(old *setup) (*setup, plan.Plan, error) {
 	if len(steps.Refused) > 0 {
 		return nil, steps, fmt.Errorf("supervisor { %s } cannot change while it runs; stop it and start it again", strings.Join(steps.Refused, ", "))
 	}
-	if err := s.checkProofs(cfg); err != nil {
+	if err := errors.Join(s.checkProofs(cfg), s.checkCPU(cfg)); err != nil {
 		return nil, steps, err
 	}
 	next := &setup{cfg: cfg, programs: old.programs, replaced: make(chan struct{})}

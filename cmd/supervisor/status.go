@@ -26,6 +26,7 @@ type workerStatus struct {
 
 	started time.Time
 	state   monitor.State
+	session *session // while it is ready
 }
 
 type grantStatus struct {
@@ -43,7 +44,7 @@ func (w *worker) show() {
 	if x := w.session; x != nil && state.Running() {
 		now.PID, now.started = x.pid(), x.started
 		if state == monitor.Ready {
-			now.ProofLevel = x.proof.Level()
+			now.ProofLevel, now.session = x.proof.Level(), x
 			x.mu.Lock()
 			for _, g := range x.grants {
 				now.Grants = append(now.Grants, grantStatus{Name: g.Name(), Number: g.WorkerFD(), ReceiptMS: milliseconds(g.Latency())})
@@ -82,10 +83,10 @@ type supervisorStatus struct {
 func (s *supervisor) verbs() map[string]control.Verb {
 	return map[string]control.Verb{
 		"queue": s.queue, "start": s.operateWorker, "stop": s.operateWorker, "restart": s.operateWorker,
-		"reload": s.reloadVerb,
+		"reload": s.reloadVerb, "inspect": s.inspect,
 		"status": func(_ context.Context, _ control.Request, emit func(any) error) error {
 			err := emit(supervisorStatus{Supervisor: s.now().cfg.Supervisor.Name, UptimeMS: milliseconds(time.Since(s.started)),
-				NotEnforced: s.missing(), Degraded: s.now().inputs.degraded()})
+				NotEnforced: s.missing, Degraded: s.now().inputs.degraded()})
 			for _, w := range s.now().workers {
 				if err == nil {
 					err = emit(w.status())

@@ -17,6 +17,7 @@ import (
 
 	"sallyport/internal/attest"
 	"sallyport/internal/bus"
+	"sallyport/internal/cgroup"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/install"
@@ -39,7 +40,10 @@ type supervisor struct {
 	launcher *launch.Launcher
 	filters  *filters
 	tally    *tally
-	own      int // seccomp filters the supervisor itself runs under
+	own      int          // seccomp filters the supervisor itself runs under
+	missing  []protection // what cannot be enforced here
+	landlock int          // version of its interface; 0 is none
+	cgroups  *cgroup.Tree // nil where there is no place for them
 	started  time.Time
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
@@ -80,6 +84,8 @@ func supervise(o options, log hclog.Logger) error {
 	add(&group, "workers", s.crew.execute, s.afterStop(s.crew.interrupt))
 	tapCtx, cancelTap := context.WithCancel(context.Background())
 	add(&group, "tap", func() error { return s.tap(tapCtx) }, s.afterStop(cancelTap))
+	watchCtx, cancelWatch := context.WithCancel(context.Background())
+	add(&group, "watch", func() error { return s.watch(watchCtx) }, s.afterStop(cancelWatch))
 	add(&group, "control", s.server.Execute, s.afterStop(func() { s.server.Interrupt(nil) }))
 	return group.Run()
 }
@@ -140,7 +146,7 @@ func (s *supervisor) open() error {
 		return err
 	}
 	s.current.Store(st) // from here on, close finds what there is
-	if err := s.checkWaivers(); err != nil {
+	if err := s.protect(st.cfg); err != nil {
 		return err
 	}
 	if s.own, err = attest.OwnFilters(); err != nil {
@@ -177,18 +183,6 @@ func (s *supervisor) open() error {
 	}
 	s.launcher, err = launch.New(s.stage)
 	return err
-}
-
-// checkWaivers refuses to run without a protection that nobody waived.
-func (s *supervisor) checkWaivers() error {
-	for _, p := range s.missing() {
-		if !p.Waived {
-			return fmt.Errorf(`%s: %s cannot be had here (%s); add waive = [%q] to supervisor {} to run without it`,
-				s.options.file, p.Name, p.Why, p.Name)
-		}
-		s.log.Warn("not enforced", "protection", p.Name, "why", p.Why)
-	}
-	return nil
 }
 
 // ids gives every worker its user and group id, equal numbers from the pool.

@@ -65,7 +65,7 @@ func newWorker(s *supervisor, st *setup, cfg *config.Worker) (*worker, error) {
 		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
 	}
 	rights := st.bus.Rights(cfg.ID)
-	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "frames": ids(rights.Sizes),
+	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "block_queues": ids(rights.Block), "frames": ids(rights.Sizes),
 		"self_pid": {seccomp.PIDTemplate}}
 	filter, err := s.filters.compile(cfg.Policy, vars)
 	if err != nil {
@@ -170,6 +170,11 @@ func (w *worker) handle(e monitor.Event) {
 func (w *worker) do(act monitor.Action) {
 	switch act.Kind {
 	case monitor.Launch:
+		if w.mon.Restarts() == 0 { // by hand, or for the first time: what its lanes were closed for is forgotten
+			if err := w.s.now().bus.Forgive(w.cfg.ID); err != nil {
+				w.log.Error("open its lanes again", "error", err)
+			}
+		}
 		w.epoch++
 		w.session = newSession(w, w.epoch)
 		go w.session.run()

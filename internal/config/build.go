@@ -117,6 +117,7 @@ func (r *reader) buildWorker(n, defaults *node) Worker {
 	own = n.block("limits")
 	w.Limits.Memory = get[uint64](limitsBlock, "memory", own, limits)
 	w.Limits.Tasks = uint32(get[int](limitsBlock, "tasks", own, limits))
+	w.Limits.CPU = get[uint32](limitsBlock, "cpu", own, limits)
 	w.Limits.OpenFiles = uint32(get[int](limitsBlock, "open_files", own, limits))
 	return w
 }

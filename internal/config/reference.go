@@ -123,6 +123,8 @@ func without(a attrType) string {
 		return fmt.Sprintf("`\"%s..%s\"`", short(v.least), short(v.most))
 	case giveUp:
 		return fmt.Sprintf("`\"%d in %s\"`", v.times, short(v.within))
+	case Flood:
+		return fmt.Sprintf("`\"%d%% for %s\"`", v.Percent, short(v.For))
 	case idRange:
 		return fmt.Sprintf("`\"%d-%d\"`", v.first, v.last)
 	}

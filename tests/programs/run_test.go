@@ -51,6 +51,7 @@ const configuration = `
 supervisor {
   name    = "programs"
   ids     = "22000-22099"
+  waive   = ["landlock", "cgroup-memory"]
   control = "%[1]s/control"
 }
 socket "request" {
