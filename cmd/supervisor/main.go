@@ -12,6 +12,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/socket"
+	"sallyport/internal/systemd"
 )
 
 // Exit codes, the same as the command's.
@@ -32,6 +33,7 @@ type options struct {
 	check     bool   // open, make and compile everything, start nothing
 	namespace string // set by ourselves for the exec that enters the IPC namespace
 	inherited socket.Inherited
+	manager   *systemd.Manager
 }
 
 func (o options) alsoOwner() ([]uint32, error) {
@@ -102,6 +104,8 @@ func start(o options) int {
 	run := supervise
 	if o.check {
 		run = examine
+	} else if o.manager, err = systemd.FromEnvironment(); err != nil {
+		log.Warn("the service manager will hear nothing", "why", err)
 	}
 	err = run(o, log)
 	var problems config.Problems

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 	"golang.org/x/sys/unix"
@@ -44,7 +45,10 @@ func openListeners(cfg *config.Config, from source, log hclog.Logger) (listeners
 			}
 			f, err := from.inherited.Take(conf)
 			if f == nil && err == nil {
-				if f, err = socket.Open(conf, w.Protocol < 2); err == nil {
+				if f = from.inherited.Recover(storedSocket+name, conf, w.Protocol < 2); f == nil {
+					f, err = socket.Open(conf, w.Protocol < 2)
+				}
+				if err == nil {
 					ls.made = append(ls.made, conf)
 				}
 			}
@@ -59,10 +63,14 @@ func openListeners(cfg *config.Config, from source, log hclog.Logger) (listeners
 			ls.files[name], ls.at[name] = f, conf
 		}
 	}
-	for _, name := range from.inherited.Names() {
+	for name, f := range from.inherited {
+		if strings.HasPrefix(name, storedDevice) || strings.HasPrefix(name, storedSocket) {
+			continue // the store's, which has to be told
+		}
 		log.Warn("a socket of the service manager is of no use: no worker has one of that name", "socket", name)
+		delete(from.inherited, name)
+		faults = append(faults, f.Close())
 	}
-	from.inherited.Close()
 	return ls, errors.Join(faults...)
 }
 
