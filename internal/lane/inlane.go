@@ -79,11 +79,12 @@ func (l *inLane) take(r *Receiver) (f reading.Frame, found bool, err error) {
 			l.reject(reason)
 			continue
 		}
-		if l.epoch(f.Epoch).has(f.Seq) {
-			if l.urgent {
-				l.acknowledge(r.cfg.Worker, &f) // the first word of it was lost
-			} else {
+		if again, held := l.epoch(f.Epoch).has(f.Seq), r.holds(l, &f); again || held {
+			switch {
+			case !l.urgent:
 				l.reject(fmt.Errorf("sequence number %d of epoch %d came twice", f.Seq, f.Epoch))
+			case again: // the first word of it was lost; one in hand has its word to come
+				l.acknowledge(r.cfg.Worker, f.Band, f.Epoch, f.Seq)
 			}
 			continue
 		}
@@ -122,12 +123,12 @@ func (l *inLane) reject(reason error) {
 // acknowledge tells the sender of an alert that it was acted on. When the word
 // does not get through (lane full, or the sender is between two lives) the alert
 // comes again and is acknowledged again.
-func (l *inLane) acknowledge(worker uint32, alert *reading.Frame) {
+func (l *inLane) acknowledge(worker uint32, band uint16, epoch uint32, seq uint64) {
 	if l.ack == nil {
 		return
 	}
 	var buf [reading.Size]byte
-	f := reading.Frame{Kind: reading.Ack, Band: alert.Band, Worker: worker, Epoch: alert.Epoch, Seq: alert.Seq}
+	f := reading.Frame{Kind: reading.Ack, Band: band, Worker: worker, Epoch: epoch, Seq: seq}
 	if n, err := f.Encode(buf[:]); err == nil {
 		_ = l.ack.TrySend(sysvctl.Type(f.Band), buf[:n])
 	}
