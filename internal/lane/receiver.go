@@ -76,12 +76,8 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	}
 	r := &Receiver{bell: bell, cfg: cfg, buf: make([]byte, reading.AlertSize), windows: windows{round: cfg.RoutineEvery}}
 	for _, in := range cfg.Ins {
-		if q := attach(in.Urgent); q != nil {
-			r.urgent.lanes = append(r.urgent.lanes, &inLane{from: in.From, queue: q, ack: attach(in.Ack), urgent: true})
-		}
-		if q := attach(in.Routine); q != nil {
-			r.routine.lanes = append(r.routine.lanes, &inLane{from: in.From, queue: q})
-		}
+		r.urgent.add(in.Urgent, &inLane{from: in.From, ack: attach(in.Ack), urgent: true})
+		r.routine.add(in.Routine, &inLane{from: in.From})
 	}
 	return r, nil
 }
@@ -149,6 +145,9 @@ func (r *Receiver) look(now int64) (Item, bool, error) {
 		return Item{}, false, err
 	}
 	r.hand = append(r.hand, held{l, f.Epoch, f.Seq, f.Band})
+	if l.from == Anyone {
+		return Item{Frame: f, Urgent: f.Kind == reading.Alert}, true, nil // its clock and sensors are its own
+	}
 	if f.Kind == reading.Reading {
 		r.windows.routine(f.Boottime)
 	} else if r.cfg.Seen != nil {
@@ -173,6 +172,10 @@ func (r *Receiver) Acted() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, h := range r.hand {
+		if h.lane.from == Anyone {
+			h.lane.epoch(0).taken++
+			continue
+		}
 		e := h.lane.epoch(h.epoch)
 		e.add(h.seq)
 		e.taken++
