@@ -21,6 +21,7 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/install"
 	"sallyport/internal/launch"
+	"sallyport/pkg/scmrights"
 )
 
 // supervisor is what all actors share. Its fields are set before the actors start
@@ -39,10 +40,11 @@ type supervisor struct {
 	launcher *launch.Launcher
 	filters  *filters
 	tally    *tally
-	own      int          // seccomp filters the supervisor itself runs under
-	missing  []protection // what cannot be enforced here
-	landlock int          // version of its interface; 0 is none
-	cgroups  *cgroup.Tree // nil where there is no place for them
+	budget   *scmrights.Budget // of descriptors on their way to any worker
+	own      int               // seccomp filters the supervisor itself runs under
+	missing  []protection      // what cannot be enforced here
+	landlock int               // version of its interface; 0 is none
+	cgroups  *cgroup.Tree      // nil where there is no place for them
 	started  time.Time
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
@@ -61,7 +63,7 @@ func supervise(o options, log hclog.Logger) error {
 	if err != nil {
 		return err
 	}
-	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
+	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), budget: scmrights.NewBudget(inFlight), started: time.Now(), baseline: baseline,
 		crew: newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{})}
 	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})

@@ -22,6 +22,10 @@ type Config struct {
 	// ProofExclusive is the same for an offer in ModeExclusive, where it is more.
 	ProofExclusive int
 
+	// Credit is how many descriptors a worker has room for that says no HELLO; 0 is
+	// not known. HELLO and CREDIT replace it.
+	Credit int
+
 	// PidFD is a pidfd of the worker's process, borrowed until Close. With it
 	// the parent can look at the worker's copies (pidfd_getfd(2), Linux 5.6,
 	// with the rights to trace the worker). ModeExclusive needs it.
@@ -166,7 +170,7 @@ func NewConn(parent *os.File, cfg Config) (*Conn, error) {
 		hello:   make(chan struct{}),
 		inbox:   make(chan Message, backlog),
 		ended:   make(chan struct{}),
-		credit:  -1,
+		credit:  firstCredit(cfg.Credit),
 		credits: make(chan struct{}),
 		numbers: make([]int, 0, MaxSlots+1),
 		offered: make(map[offerID]*offer),
@@ -176,6 +180,14 @@ func NewConn(parent *os.File, cfg Config) (*Conn, error) {
 	c.wg.Add(1)
 	go c.read()
 	return c, nil
+}
+
+// firstCredit is -1 for a worker of which nothing is known.
+func firstCredit(known int) int {
+	if known <= 0 {
+		return -1
+	}
+	return known
 }
 
 // Hello waits for the worker's HELLO. A worker that speaks no version in common
