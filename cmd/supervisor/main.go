@@ -12,6 +12,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/socket"
+	"sallyport/internal/systemd"
 )
 
 // Exit codes, the same as the command's.
@@ -31,6 +32,7 @@ type options struct {
 	json      bool
 	namespace string // set by ourselves for the exec that enters the IPC namespace
 	inherited socket.Inherited
+	manager   *systemd.Manager
 }
 
 func (o options) alsoOwner() ([]uint32, error) {
@@ -97,6 +99,9 @@ func start(o options) int {
 		return exitFailed
 	}
 	o.inherited = inherited
+	if o.manager, err = systemd.FromEnvironment(); err != nil {
+		log.Warn("the service manager will hear nothing", "why", err)
+	}
 	err = supervise(o, log)
 	var problems config.Problems
 	switch {

@@ -32,6 +32,8 @@ func (s *supervisor) reload(dry bool, emit func(any) error) error {
 		return &control.Fault{Code: "SP0432", What: "the supervisor is stopping"}
 	}
 	began := time.Now()
+	s.tell(s.service.manager.Reloading())
+	defer func() { s.tell(s.service.manager.Ready(s.statusLine())) }()
 	old := s.now()
 	next, steps, err := s.prepare(old)
 	if err != nil {
@@ -142,6 +144,7 @@ func (s *supervisor) apply(old, next *setup, steps plan.Plan) {
 	s.retire(leaving)
 	s.current.Store(next)
 	close(old.replaced)
+	next.inputs.storeSince(old.inputs)
 	for i, step := range steps.Steps[:len(next.workers)] {
 		w := next.workers[i]
 		if step.Do == plan.Keep {

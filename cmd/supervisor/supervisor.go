@@ -49,6 +49,8 @@ type supervisor struct {
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
 
+	service service
+
 	signals  chan os.Signal
 	hangups  chan os.Signal
 	stopping chan struct{} // closed when the ordered stop begins
@@ -64,7 +66,8 @@ func supervise(o options, log hclog.Logger) error {
 		return err
 	}
 	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), budget: scmrights.NewBudget(inFlight), started: time.Now(), baseline: baseline,
-		crew: newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
+		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
+		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{})}
 	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
@@ -145,9 +148,11 @@ func (s *supervisor) open() error {
 	if err := s.checkProofs(st.cfg); err != nil {
 		return err
 	}
-	if st.inputs, err = openInputs(st.cfg, s.owners, s.options.inherited, s.log); err != nil {
+	if st.inputs, err = openInputs(st.cfg, s.owners, s.options, s.log); err != nil {
 		return err
 	}
+	s.forget()
+	st.inputs.storeSince(nil)
 	st.sensors = numberSensors(st.cfg, st.inputs, nil)
 	if st.bus, err = bus.New(busConfig(st.cfg, s.ids(st.cfg), s.log)); err != nil {
 		return err

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -34,6 +35,8 @@ type worker struct {
 	ended   chan struct{} // closed when it is retired and its process is gone
 	endOnce sync.Once
 	inbox   chan note
+	asked   uint64        // the last turn of the watchdog that the conductor asked the loop for
+	turned  atomic.Uint64 // the last one that it has seen
 
 	mon     *monitor.Monitor
 	epoch   uint32
@@ -56,6 +59,7 @@ type note struct {
 	word   *word
 	retire bool            // stop, and let the loop end
 	rules  *monitor.Config // from now on
+	turn   uint64          // of the watchdog, when not 0
 }
 
 // newWorker opens and compiles what a worker of a setup needs, and starts nothing.
@@ -133,6 +137,8 @@ func (w *worker) loop(ctx context.Context) error {
 			w.handle(monitor.Event{Kind: monitor.Tick})
 		case n := <-w.inbox:
 			switch {
+			case n.turn != 0:
+				w.turned.Store(n.turn)
 			case n.epoch != 0 && n.epoch != w.epoch:
 				// a late word of a process that was reaped
 			case n.word != nil:
@@ -151,7 +157,8 @@ func (w *worker) loop(ctx context.Context) error {
 
 // handle lets the monitor decide, and does what it says.
 func (w *worker) handle(e monitor.Event) {
-	ran := w.mon.State().Running()
+	before := w.mon.State()
+	ran := before.Running()
 	if e.Kind == monitor.Exited && ran {
 		w.diedAt = time.Now()
 	}
@@ -162,6 +169,9 @@ func (w *worker) handle(e monitor.Event) {
 		w.announceExit(w.mon.State())
 	}
 	w.show()
+	if w.mon.State() != before {
+		w.s.stateChanged()
+	}
 	if w.retired && !w.mon.State().Running() {
 		w.endOnce.Do(func() { close(w.ended) })
 	}

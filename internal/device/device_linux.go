@@ -33,6 +33,11 @@ func (e *Error) Unwrap() error { return e.Err }
 type Options struct {
 	Sys, Proc, Dev string   // "" is /sys, /proc and /dev
 	Drivers        *Drivers // nil is the kernel
+	// Kept gives the descriptor that a predecessor of this process had open for
+	// the grant of that name, nil when there is none. Open uses it in the place of
+	// one of its own if it leads to the very file that the configuration names;
+	// else Open closes it. Reopen never asks.
+	Kept func(name string) *os.File
 }
 
 func (o Options) dev() string {
@@ -161,7 +166,7 @@ func (d *Device) open() error {
 		return err
 	}
 	for _, a := range found {
-		opened, err := a.open()
+		opened, err := a.open(d.opts)
 		if err != nil {
 			return err
 		}
@@ -197,6 +202,9 @@ func (d *Device) find() ([]attribute, error) {
 	}
 	return found, err
 }
+
+// Handover is the configuration's word for how a worker is given the device.
+func (d *Device) Handover() string { return d.conf.Handover }
 
 // Opened returns the descriptors to grant, in the order of the configuration.
 func (d *Device) Opened() []*Opened {
@@ -254,7 +262,7 @@ func (d *Device) again(name string) (*Opened, error) {
 	}
 	for _, a := range found {
 		if a.name == name {
-			return a.open()
+			return a.open(Options{})
 		}
 	}
 	return nil, ErrAbsent
