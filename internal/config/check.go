@@ -27,6 +27,7 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.references(n, "sockets", top.all("socket"), "socket")
 		r.checkWorkerQueues(n, c, top)
 		r.checkLevel(n)
+		r.checkHandover(n, c, top.block("defaults"))
 		r.checkTurn(n, workers, c)
 	}
 	r.checkSharing(top)
