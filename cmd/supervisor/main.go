@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sallyport/internal/config"
+	"sallyport/internal/seccomp/scmp"
 	"sallyport/internal/socket"
 )
 
@@ -55,6 +56,7 @@ func main() {
 	flags.StringVar(&o.owner, "owner", "", "further user `ids` that may own the configuration and the binaries")
 	flags.StringVar(&o.level, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
 	flags.BoolVar(&o.json, "log-json", false, "log JSON lines")
+	version := flags.Bool("libseccomp", false, "print the version of libseccomp and end")
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: supervisor [flags] FILE\n\nThe command `sallyport run FILE` starts it. Flags:")
@@ -65,6 +67,10 @@ func main() {
 			return
 		}
 		os.Exit(exitUsage)
+	}
+	if *version {
+		fmt.Println(scmp.Version())
+		return
 	}
 	if flags.NArg() != 1 {
 		flags.Usage()

@@ -123,3 +123,15 @@ func writable(dir string) error {
 	}
 	return f.Close()
 }
+
+// Available looks at the root of the tree of version 2 below root, "/" but for a
+// test, for what a service manager could give on. Nothing can be opened in it.
+func Available(root string) (*Place, error) {
+	mount, err := mounted(filepath.Join(root, "proc/self/mountinfo"))
+	if err != nil {
+		return nil, err
+	}
+	p := &Place{}
+	p.Controllers, err = words(filepath.Join(root, mount, "cgroup.controllers"))
+	return p, err
+}
