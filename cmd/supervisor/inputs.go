@@ -12,7 +12,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/device"
-	"sallyport/internal/socket"
+	"sallyport/internal/systemd"
 	"sallyport/pkg/scmrights"
 )
 
@@ -23,20 +23,21 @@ type inputs struct {
 	owners    []uint32
 	log       hclog.Logger
 	listeners listeners
+	manager   *systemd.Manager // keeps copies for the supervisor after a crash
 
 	mu      sync.Mutex
 	devices map[string]*device.Device // by device name; without absent optional ones
 	absent  map[string]string         // why an optional device, or a lost grant of one, is missing
 }
 
-func openInputs(cfg *config.Config, owners []uint32, inherited socket.Inherited, log hclog.Logger) (*inputs, error) {
-	in := newInputs(cfg, owners, log)
+func openInputs(cfg *config.Config, owners []uint32, o options, log hclog.Logger) (*inputs, error) {
+	in := newInputs(cfg, owners, o.manager, log)
 	var faults []error
 	for _, conf := range cfg.Devices {
-		faults = append(faults, in.open(conf))
+		faults = append(faults, in.open(conf, device.Options{Kept: o.stored(storedDevice)}))
 	}
 	var err error
-	if in.listeners, err = openListeners(cfg, inherited, nil, log); err != nil {
+	if in.listeners, err = openListeners(cfg, o.inherited, nil, log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -45,13 +46,13 @@ func openInputs(cfg *config.Config, owners []uint32, inherited socket.Inherited,
 	return in, nil
 }
 
-func newInputs(cfg *config.Config, owners []uint32, log hclog.Logger) *inputs {
-	return &inputs{cfg: cfg, owners: owners, log: log, devices: make(map[string]*device.Device), absent: make(map[string]string)}
+func newInputs(cfg *config.Config, owners []uint32, manager *systemd.Manager, log hclog.Logger) *inputs {
+	return &inputs{cfg: cfg, owners: owners, log: log, manager: manager, devices: make(map[string]*device.Device), absent: make(map[string]string)}
 }
 
 // open opens one device; an optional one may be absent.
-func (in *inputs) open(conf config.Device) error {
-	d, err := device.Open(conf, device.Options{})
+func (in *inputs) open(conf config.Device, o device.Options) error {
+	d, err := device.Open(conf, o)
 	switch {
 	case err == nil:
 		in.devices[conf.Name] = d
@@ -67,11 +68,11 @@ func (in *inputs) open(conf config.Device) error {
 // succeed opens the inputs of another configuration. What both have in the same
 // way is shared; neither closes it while the other is in use (see leave).
 func (in *inputs) succeed(cfg *config.Config) (*inputs, error) {
-	next := newInputs(cfg, in.owners, in.log)
+	next := newInputs(cfg, in.owners, in.manager, in.log)
 	var faults []error
 	for _, conf := range cfg.Devices {
 		if !in.lend(conf, next) {
-			faults = append(faults, next.open(conf))
+			faults = append(faults, next.open(conf, device.Options{}))
 		}
 	}
 	var err error
@@ -95,7 +96,7 @@ func (in *inputs) lend(conf config.Device, next *inputs) bool {
 		return false
 	}
 	next.devices[conf.Name] = d
-	for _, name := range conf.Sensors() {
+	for _, name := range conf.Grants() {
 		if why := in.absent[name]; why != "" {
 			next.absent[name] = why
 		}
@@ -155,6 +156,7 @@ func (in *inputs) again(d *device.Device, name string) (*device.Opened, error) {
 		return nil, err
 	}
 	delete(in.absent, name)
+	in.store(storedDevice+name, fresh.File)
 	return fresh, nil
 }
 
@@ -192,7 +194,7 @@ func (in *inputs) reopen(name string) (item scmrights.Item, owned bool, err erro
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, conf := range in.cfg.Devices {
-		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Sensors(), name) {
+		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Grants(), name) {
 			fresh, err := in.again(d, name)
 			if err != nil {
 				return scmrights.Item{}, false, err
@@ -210,7 +212,7 @@ func (in *inputs) grants(name string, devices, directories []string) bool {
 	}
 	return slices.ContainsFunc(devices, func(device string) bool {
 		conf, known := in.cfg.Device(device)
-		return known && slices.Contains(conf.Sensors(), name)
+		return known && slices.Contains(conf.Grants(), name)
 	})
 }
 

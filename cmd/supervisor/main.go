@@ -13,6 +13,7 @@ import (
 	"sallyport/internal/config"
 	"sallyport/internal/seccomp/scmp"
 	"sallyport/internal/socket"
+	"sallyport/internal/systemd"
 )
 
 // Exit codes, the same as the command's.
@@ -32,6 +33,7 @@ type options struct {
 	json      bool
 	namespace string // set by ourselves for the exec that enters the IPC namespace
 	inherited socket.Inherited
+	manager   *systemd.Manager
 }
 
 func (o options) alsoOwner() ([]uint32, error) {
@@ -103,6 +105,9 @@ func start(o options) int {
 		return exitFailed
 	}
 	o.inherited = inherited
+	if o.manager, err = systemd.FromEnvironment(); err != nil {
+		log.Warn("the service manager will hear nothing", "why", err)
+	}
 	err = supervise(o, log)
 	var problems config.Problems
 	switch {

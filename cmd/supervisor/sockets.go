@@ -4,6 +4,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -36,7 +37,10 @@ func openListeners(cfg *config.Config, inherited socket.Inherited, known *listen
 			}
 			f, err := inherited.Take(conf)
 			if f == nil && err == nil {
-				if f, err = socket.Open(conf, w.Protocol < 2); err == nil {
+				if f = inherited.Recover(storedSocket+name, conf, w.Protocol < 2); f == nil {
+					f, err = socket.Open(conf, w.Protocol < 2)
+				}
+				if err == nil {
 					ls.made = append(ls.made, conf)
 				}
 			}
@@ -47,10 +51,14 @@ func openListeners(cfg *config.Config, inherited socket.Inherited, known *listen
 			ls.files[name], ls.at[name] = f, conf
 		}
 	}
-	for _, name := range inherited.Names() {
+	for name, f := range inherited {
+		if strings.HasPrefix(name, storedDevice) || strings.HasPrefix(name, storedSocket) {
+			continue // the store's, which has to be told
+		}
 		log.Warn("a socket of the service manager is of no use: no worker has one of that name", "socket", name)
+		delete(inherited, name)
+		faults = append(faults, f.Close())
 	}
-	inherited.Close()
 	return ls, errors.Join(faults...)
 }
 

@@ -22,6 +22,7 @@ type workerStatus struct {
 	LastExit   string        `json:"last_exit"`
 	Says       string        `json:"says"` // its last STATUS
 	Grants     []grantStatus `json:"grants"`
+	WaitsFor   []string      `json:"waits_for"` // to be ready before it starts
 
 	started time.Time
 	state   monitor.State
@@ -63,6 +64,7 @@ func (w *worker) status() workerStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	st := w.shown
+	st.WaitsFor = append([]string{}, w.waiting...)
 	if !st.started.IsZero() {
 		st.UptimeMS = milliseconds(time.Since(st.started))
 	}

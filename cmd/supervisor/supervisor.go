@@ -32,6 +32,7 @@ type supervisor struct {
 	current  atomic.Pointer[setup]
 	reloads  sync.Mutex // held by a reload, and by the ordered stop
 	crew     *crew
+	turns    sync.WaitGroup // those that wait for a worker's turn to start
 	hub      *control.Hub
 	server   *control.Server
 	stage    *os.File // the worker binary, which every launch begins with
@@ -45,6 +46,8 @@ type supervisor struct {
 	started  time.Time
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
+
+	service service
 
 	signals  chan os.Signal
 	hangups  chan os.Signal
@@ -61,7 +64,8 @@ func supervise(o options, log hclog.Logger) error {
 		return err
 	}
 	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
-		crew: newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
+		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
+		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{})}
 	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
@@ -81,6 +85,8 @@ func supervise(o options, log hclog.Logger) error {
 	add(&group, "workers", s.crew.execute, s.afterStop(s.crew.interrupt))
 	tapCtx, cancelTap := context.WithCancel(context.Background())
 	add(&group, "tap", func() error { return s.tap(tapCtx) }, s.afterStop(cancelTap))
+	watchCtx, cancelWatch := context.WithCancel(context.Background())
+	add(&group, "watch", func() error { return s.watch(watchCtx) }, s.afterStop(cancelWatch))
 	add(&group, "control", s.server.Execute, s.afterStop(func() { s.server.Interrupt(nil) }))
 	return group.Run()
 }
@@ -140,9 +146,11 @@ func (s *supervisor) open() error {
 	if err := s.checkProofs(st.cfg); err != nil {
 		return err
 	}
-	if st.inputs, err = openInputs(st.cfg, s.owners, s.options.inherited, s.log); err != nil {
+	if st.inputs, err = openInputs(st.cfg, s.owners, s.options, s.log); err != nil {
 		return err
 	}
+	s.forget()
+	st.inputs.storeSince(nil)
 	st.sensors = numberSensors(st.cfg, st.inputs, nil)
 	if st.bus, err = bus.New(busConfig(st.cfg, s.ids(st.cfg), s.log)); err != nil {
 		return err

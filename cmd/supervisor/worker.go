@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -34,6 +35,8 @@ type worker struct {
 	ended   chan struct{} // closed when it is retired and its process is gone
 	endOnce sync.Once
 	inbox   chan note
+	asked   uint64        // the last turn of the watchdog that the conductor asked the loop for
+	turned  atomic.Uint64 // the last one that it has seen
 
 	mon     *monitor.Monitor
 	epoch   uint32
@@ -45,6 +48,7 @@ type worker struct {
 	shown   workerStatus  // what `status` says
 	changed chan struct{} // closed and replaced when shown changes
 	held    bool          // an operator stopped it
+	waiting []string      // workers that it starts after
 }
 
 // note is something for the loop: an event of the session of an epoch, or with
@@ -55,6 +59,7 @@ type note struct {
 	word   *word
 	retire bool            // stop, and let the loop end
 	rules  *monitor.Config // from now on
+	turn   uint64          // of the watchdog, when not 0
 }
 
 // newWorker opens and compiles what a worker of a setup needs, and starts nothing.
@@ -64,7 +69,7 @@ func newWorker(s *supervisor, st *setup, cfg *config.Worker) (*worker, error) {
 		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
 	}
 	rights := st.bus.Rights(cfg.ID)
-	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "frames": ids(rights.Sizes),
+	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "block_queues": ids(rights.Block), "frames": ids(rights.Sizes),
 		"self_pid": {seccomp.PIDTemplate}}
 	filter, err := s.filters.compile(cfg.Policy, vars)
 	if err != nil {
@@ -132,6 +137,8 @@ func (w *worker) loop(ctx context.Context) error {
 			w.handle(monitor.Event{Kind: monitor.Tick})
 		case n := <-w.inbox:
 			switch {
+			case n.turn != 0:
+				w.turned.Store(n.turn)
 			case n.epoch != 0 && n.epoch != w.epoch:
 				// a late word of a process that was reaped
 			case n.word != nil:
@@ -150,7 +157,8 @@ func (w *worker) loop(ctx context.Context) error {
 
 // handle lets the monitor decide, and does what it says.
 func (w *worker) handle(e monitor.Event) {
-	ran := w.mon.State().Running()
+	before := w.mon.State()
+	ran := before.Running()
 	if e.Kind == monitor.Exited && ran {
 		w.diedAt = time.Now()
 	}
@@ -161,6 +169,9 @@ func (w *worker) handle(e monitor.Event) {
 		w.announceExit(w.mon.State())
 	}
 	w.show()
+	if w.mon.State() != before {
+		w.s.stateChanged()
+	}
 	if w.retired && !w.mon.State().Running() {
 		w.endOnce.Do(func() { close(w.ended) })
 	}
@@ -169,6 +180,11 @@ func (w *worker) handle(e monitor.Event) {
 func (w *worker) do(act monitor.Action) {
 	switch act.Kind {
 	case monitor.Launch:
+		if w.mon.Restarts() == 0 { // by hand, or for the first time: what its lanes were closed for is forgotten
+			if err := w.s.now().bus.Forgive(w.cfg.ID); err != nil {
+				w.log.Error("open its lanes again", "error", err)
+			}
+		}
 		w.epoch++
 		w.session = newSession(w, w.epoch)
 		go w.session.run()

@@ -73,6 +73,7 @@ queue "readings" {
     bands = { event = 5, reading = 9 }
     bytes = "16KiB"
     full  = "drop-new" # and count it; the sampler never waits for a slow receiver
+    flood = "90% for 10s" # so full for so long: throttled, then revoked, then quarantined
   }
 }
 

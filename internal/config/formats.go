@@ -131,6 +131,31 @@ func parseGiveUp(s string) (giveUp, fault) {
 	return giveUp{}, f
 }
 
+func parseFlood(s string) (Flood, fault) {
+	if s == "never" {
+		return Flood{}, fault{}
+	}
+	f := fault{what: fmt.Sprintf("%q does not say what a flood is", s), fix: `write a part of the lane and a time, as in "90% for 10s", or "never"`}
+	words := strings.Fields(s)
+	if len(words) != 3 || words[1] != "for" {
+		return Flood{}, f
+	}
+	part, isPart := strings.CutSuffix(words[0], "%")
+	n, err := strconv.ParseUint(part, 10, 8)
+	lasts, df := parseDuration(words[2])
+	switch {
+	case !isPart || err != nil || n < 10 || n > 100:
+		f.why = fmt.Sprintf("%q is not a part of the lane from 10%% to 100%%", words[0])
+	case df.what != "":
+		f.why = df.what
+	case lasts < time.Second || lasts > time.Hour:
+		f.why = fmt.Sprintf("%q is not from 1s to 1h", words[2])
+	default:
+		return Flood{int(n), lasts}, fault{}
+	}
+	return Flood{}, f
+}
+
 func parseAddress(s string) (address, fault) {
 	network, rest, ok := strings.Cut(s, "://")
 	f := fault{what: fmt.Sprintf("%q is not an address", s), fix: `write tcp://, udp:// or unix:// and the place, as in "tcp://127.0.0.1:9130", "tcp://[::1]:80" or "unix:///run/x.sock"`}

@@ -44,8 +44,8 @@ func TestParseExample(t *testing.T) {
 		t.Errorf("core_temp: %+v", got)
 	}
 	wantQueue := config.Queue{Name: "readings", Isolation: "per-worker",
-		Urgent:  config.Lane{Bands: map[string]uint16{"alert": 1, "warning": 2}, Bytes: 8192},
-		Routine: config.Lane{Bands: map[string]uint16{"event": 5, "reading": 9}, Bytes: 16384, Full: "drop-new"}}
+		Urgent:  config.Lane{Bands: map[string]uint16{"alert": 1, "warning": 2}, Bytes: 8192, Flood: config.Flood{Percent: 90, For: 10 * time.Second}},
+		Routine: config.Lane{Bands: map[string]uint16{"event": 5, "reading": 9}, Bytes: 16384, Full: "drop-new", Flood: config.Flood{Percent: 90, For: 10 * time.Second}}}
 	if !cmp.Equal(c.Queues, []config.Queue{wantQueue}, noPos) {
 		t.Errorf("queue: %s", cmp.Diff([]config.Queue{wantQueue}, c.Queues, noPos))
 	}

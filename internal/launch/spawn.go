@@ -25,7 +25,6 @@ var stageEnv = []string{"GOMAXPROCS=1", "GOGC=off", "GODEBUG=asyncpreemptoff=1"}
 type spawnRequest struct {
 	spec        *Spec
 	stage, null *os.File
-	answer      chan spawned
 }
 
 // spawned is a stage that runs. The descriptors belong to the receiver.
