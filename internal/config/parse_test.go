@@ -118,7 +118,7 @@ defaults {
 	if got, want := off.Restart, (config.Restart{When: "never", BackoffMin: time.Second, BackoffMax: 2 * time.Second, GiveUp: 2, GiveUpWithin: time.Hour}); got != want {
 		t.Errorf("restart %+v, want %+v", got, want)
 	}
-	if last.ReadyWithin != time.Second || last.Heartbeat != time.Minute || last.Proof != 1 || last.Limits.Tasks != 7 || last.Restart.BackoffMax != 4*time.Second || last.Pos.Line != 18 {
+	if last.ReadyWithin != time.Second || last.Heartbeat != time.Minute || last.Proof != 1 || last.Limits.Tasks != 7 || last.Restart.BackoffMax != 4*time.Second || last.Pos.Line != 19 {
 		t.Errorf("last %+v", last)
 	}
 }
