@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sallyport/internal/config"
+	"sallyport/internal/seccomp/scmp"
 	"sallyport/internal/socket"
 	"sallyport/internal/systemd"
 )
@@ -59,6 +60,7 @@ func main() {
 	flags.StringVar(&o.level, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
 	flags.BoolVar(&o.json, "log-json", false, "log JSON lines")
 	flags.BoolVar(&o.check, "check", false, "open and compile everything that the configuration names, and start nothing")
+	version := flags.Bool("libseccomp", false, "print the version of libseccomp and end")
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: supervisor [flags] FILE\n\nThe command `sallyport run FILE` starts it. Flags:")
@@ -69,6 +71,10 @@ func main() {
 			return
 		}
 		os.Exit(exitUsage)
+	}
+	if *version {
+		fmt.Println(scmp.Version())
+		return
 	}
 	if flags.NArg() != 1 {
 		flags.Usage()
