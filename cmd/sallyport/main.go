@@ -50,7 +50,7 @@ func execute(ctx context.Context) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), queueCommand(), fdCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), queueCommand(), fdCommand(), policyCommand(), versionCommand())
 	return report(root.ExecuteContext(ctx))
 }
 

@@ -56,6 +56,7 @@ func main() {
 	flags.StringVar(&o.level, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
 	flags.BoolVar(&o.json, "log-json", false, "log JSON lines")
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
+	compiling := flags.Bool("compile", false, "compile a profile that stands on standard input, for sallyport policy (needs no root)")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: supervisor [flags] FILE\n\nThe command `sallyport run FILE` starts it. Flags:")
 		flags.PrintDefaults()
@@ -65,6 +66,13 @@ func main() {
 			return
 		}
 		os.Exit(exitUsage)
+	}
+	if *compiling && flags.NArg() == 0 {
+		if err := compileFor(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(exitFailed)
+		}
+		return
 	}
 	if flags.NArg() != 1 {
 		flags.Usage()

@@ -179,3 +179,19 @@ func Symbols() Vars {
 	}
 	return v
 }
+
+// Values writes the values of a variable for people: a set, in which one that
+// stands for the variable itself is named.
+func Values(values []uint64) string {
+	var words []string
+	for _, n := range values {
+		word := fmt.Sprint(n)
+		for name, s := range symbol {
+			if n == s {
+				word = "$" + name
+			}
+		}
+		words = append(words, word)
+	}
+	return "{" + strings.Join(words, ", ") + "}"
+}
