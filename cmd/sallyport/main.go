@@ -23,6 +23,8 @@ const (
 	exitUnreachable   = 4
 	exitNotPermitted  = 5
 	exitNoSuch        = 6
+	exitRefused       = 7 // a reload; the old configuration is still in force
+	exitDegraded      = 8 // healthy, and something is missing
 )
 
 // exit is an error that carries the exit code. An empty text prints nothing:
@@ -50,7 +52,10 @@ func execute(ctx context.Context) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(), queueCommand(), fdCommand(), policyCommand(), versionCommand())
+	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), inspectCommand(), eventsCommand(),
+		operateCommand("start", "start a worker that is down"),
+		operateCommand("stop", "take a worker's rights, then let it end"),
+		operateCommand("restart", "stop a worker and start it again, given up or not"), reloadCommand(), queueCommand(), fdCommand(), policyCommand(), versionCommand())
 	return report(root.ExecuteContext(ctx))
 }
 
@@ -86,7 +91,7 @@ func report(err error) int {
 }
 
 // faultExits are the exit codes of faults; all others are exitFailed.
-var faultExits = map[string]int{"SP0411": exitUnreachable, "SP0403": exitNotPermitted, "SP0421": exitNoSuch, "SP0422": exitUsage}
+var faultExits = map[string]int{"SP0411": exitUnreachable, "SP0403": exitNotPermitted, "SP0421": exitNoSuch, "SP0422": exitUsage, "SP0431": exitRefused, "SP0433": exitNoSuch}
 
 // queueExit is the exit code for an error of a message queue.
 func queueExit(err error) int {

@@ -3,6 +3,9 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"strconv"
 	"strings"
 
@@ -15,7 +18,8 @@ import (
 const policyHelp = `The system calls that workers may make.
 
 A PROFILE is the name of a built-in one (sallyport policy list) or the path of a
-file NAME.policy, which may include built-in groups and files beside it.
+file, with a slash in it (./mine.policy), which may include built-in groups and
+files beside it.
 docs/policies.md has the language.`
 
 // policyFlags are the flags of every policy verb.
@@ -32,15 +36,27 @@ func policyCommand() *cobra.Command {
 	}
 	c.PersistentFlags().BoolVar(&f.asJSON, "json", false, "one JSON object a line")
 	c.PersistentFlags().StringArrayVar(&f.set, "set", nil, "value of a variable, as in send_queues=3,7 (repeated)")
-	c.AddCommand(policyList(f), policyShow(f), policyCheck(f), policyExplain(f), policyDiff(f), policyExport(f), policyImport(f))
+	c.AddCommand(policyList(f), policyShow(f), policyCheck(f), policyExplain(f), policyDiff(f), policyExport(f), policyImport(f), policyLearn(f))
 	return c
 }
 
 // parseProfile reads a profile; its mistakes are exit code 3.
 func parseProfile(profile string) (*seccomp.Profile, error) {
-	name, files := policy.Source(profile)
+	name, files := source(profile)
 	p, err := seccomp.Parse(name, files)
 	return p, mistakes(err)
+}
+
+// source resolves a profile. Who looks at one need not own it.
+func source(profile string) (name string, files fs.FS) {
+	return policy.Source(profile, func(path string) ([]byte, error) {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, err
+		}
+		defer file.Close()
+		return io.ReadAll(io.LimitReader(file, maxImport))
+	})
 }
 
 // mistakes puts what is wrong with a profile on standard error, a line each.

@@ -36,7 +36,7 @@ func compileProfile(ctx context.Context, profile string, vars seccomp.Vars, arch
 	if err != nil {
 		return nil, err
 	}
-	name, files := policy.Source(profile)
+	name, files := source(profile)
 	texts, err := textsOf(name, files)
 	if err != nil {
 		return nil, err

@@ -4,6 +4,7 @@ import (
 	"os"
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -19,6 +20,7 @@ func TestScripts(t *testing.T) { scripts(t, testscript.Params{Dir: "testdata/scr
 func TestQueueControl(t *testing.T)  { queueScript(t, "control") }
 func TestQueueExchange(t *testing.T) { queueScript(t, "exchange") }
 func TestQueueLanes(t *testing.T)    { queueScript(t, "lanes") }
+func TestQueueFlood(t *testing.T)    { queueScript(t, "flood") }
 
 func queueScript(t *testing.T, name string) {
 	t.Setenv(programsVariable, programs(t)) // the child need not build again
@@ -35,7 +37,7 @@ func scripts(t *testing.T, p testscript.Params) {
 		return os.Chmod(e.WorkDir, 0o755)
 	}
 	p.Condition = func(cond string) (bool, error) { return cond == "root" && os.Geteuid() == 0, nil }
-	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits}
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until}
 	testscript.Run(t, p)
 }
 
@@ -54,4 +56,18 @@ func exits(ts *testscript.TestScript, _ bool, args []string) {
 	if got != want {
 		ts.Fatalf("exit code %d, want %d", got, want)
 	}
+}
+
+// untilTime is more than anything takes that a script waits for.
+const untilTime = 30 * time.Second
+
+// until is the command `until CMD...`: it is repeated until it succeeds.
+func until(ts *testscript.TestScript, _ bool, args []string) {
+	var err error
+	for end := time.Now().Add(untilTime); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		if err = ts.Exec(args[0], args[1:]...); err == nil {
+			return
+		}
+	}
+	ts.Fatalf("until %v: %v", args, err)
 }

@@ -7,7 +7,6 @@ import (
 
 	"sallyport/internal/bus"
 	"sallyport/internal/fault"
-	"sallyport/internal/monitor"
 )
 
 const (
@@ -20,15 +19,17 @@ func (s *supervisor) conduct() error {
 	feed, stopFeed := context.WithCancel(context.Background())
 	fed := make(chan struct{})
 	go func() { defer close(fed); s.feed(feed) }()
-	for _, w := range s.workers {
-		w.tell(monitor.Event{Kind: monitor.Start})
+	st := s.now()
+	for _, w := range st.workers {
+		s.begin(st, w)
 	}
-	select {
-	case got := <-s.signals:
-		s.log.Info("stopping in order", "signal", got.String())
-	case <-s.stopping:
-	}
+	s.tell(s.service.manager.Ready(s.statusLine()))
+	s.untilStop()
+	s.tell(s.service.manager.Stopping())
 	s.beginStop()
+	s.reloads.Lock() // one that is under way comes to its end; none begins any more
+	defer s.reloads.Unlock()
+	s.turns.Wait()
 	s.stopWorkers()
 	stopFeed()
 	<-fed
@@ -37,27 +38,59 @@ func (s *supervisor) conduct() error {
 	return s.close(ctx)
 }
 
+// untilStop does what signals ask for, until one asks for the end.
+func (s *supervisor) untilStop() {
+	beats, stop := s.beats()
+	defer stop()
+	for {
+		select {
+		case got := <-s.signals:
+			s.log.Info("stopping in order", "signal", got.String())
+			return
+		case <-s.stopping:
+			return
+		case <-s.service.changed:
+			s.tell(s.service.manager.Status(s.statusLine()))
+		case <-beats:
+			s.beat()
+		case <-s.hangups:
+			// Beside the conductor, which must go on hearing SIGTERM.
+			go func() {
+				if err := s.reload(false, func(any) error { return nil }); err != nil {
+					s.log.Error("reload refused; the old configuration stays in force", "why", err)
+				}
+			}()
+		}
+	}
+}
+
 // beginStop makes conduct go on to the ordered stop.
 func (s *supervisor) beginStop() { s.stopOnce.Do(func() { close(s.stopping) }) }
 
 // stopWorkers revokes every right to send, lets the receivers take what is
 // queued, asks every worker to stop, and waits until all are reaped.
 func (s *supervisor) stopWorkers() {
-	for _, w := range s.workers {
-		if err := s.bus.Revoke(w.cfg.ID); err != nil {
+	st := s.now()
+	for _, w := range st.workers {
+		if err := st.bus.Revoke(w.cfg.ID); err != nil {
 			s.log.Error("revoke at the stop", "worker", w.cfg.Name, "error", err)
 		}
 	}
 	drain, cancel := context.WithTimeout(context.Background(), drainTime)
-	if err := s.bus.Drain(drain); err != nil {
+	if err := st.bus.Drain(drain); err != nil {
 		s.log.Debug("not everything was taken before STOP", "why", err)
 	}
 	cancel()
-	for _, w := range s.workers {
-		w.tell(monitor.Event{Kind: monitor.Stop})
+	s.retire(st.workers)
+}
+
+// retire asks workers to stop and waits until their processes are reaped.
+func (s *supervisor) retire(workers []*worker) {
+	for _, w := range workers {
+		w.retire()
 	}
 	late := time.After(endTime)
-	for _, w := range s.workers {
+	for _, w := range workers {
 		select {
 		case <-w.ended:
 		case <-late:
@@ -79,18 +112,23 @@ func (s *supervisor) close(ctx context.Context) error {
 	if s.launcher != nil {
 		keep(s.launcher.Close())
 	}
+	if s.cgroups != nil {
+		keep(s.cgroups.Close())
+	}
 	if s.stage != nil {
 		keep(s.stage.Close())
 	}
-	if s.bus != nil && !fault.On("leak-queue") {
-		keep(s.bus.Close())
+	st := s.now()
+	if st.bus != nil && !fault.On("leak-queue") {
+		keep(st.bus.Close())
 	}
-	if s.inputs != nil && !fault.On("leak-fd") {
-		keep(s.inputs.Close())
+	if st.inputs != nil && !fault.On("leak-fd") {
+		keep(st.inputs.Close())
 	}
-	for _, w := range s.workers {
+	for _, w := range st.workers {
 		keep(w.exe.Close())
 	}
+	keep(s.writeLearned())
 	s.logs.Wait()
 	s.publishSummary()
 	return errors.Join(errs...)

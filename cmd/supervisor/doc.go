@@ -12,6 +12,7 @@
 // receipts and notices, and lines for the log, cut and quoted.
 //
 // One oklog/run group holds the actors: the conductor (signals and the order of
-// the stop), one loop a worker, the tap (frames to events), the feed (simulated
-// inputs and outputs) and the control socket.
+// the stop, the feed of simulated devices), the workers (a loop each), the tap
+// (frames to events) and the control socket. What a configuration decides is a
+// setup; a reload makes another one and puts it in its place.
 package main

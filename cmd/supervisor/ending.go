@@ -15,10 +15,10 @@ import (
 // announceBreach says which call ended the worker, and what to do about it.
 func (x *session) announceBreach(b *launch.Breach) {
 	w := x.w
-	d := w.filter.bound.Decide(phases[b.Phase], uint32(b.Nr), b.Args)
+	d := w.filter.bound.Decide(b.Phase, uint32(b.Nr), b.Args)
 	call := seccomp.Describe(seccomp.Native(), uint32(b.Nr), b.Args)
 	fix := fmt.Sprintf("if it needs this call, add it to the profile %q with the reason", w.cfg.Policy)
-	w.log.Warn("BLOCKED", "call", call, "phase", phases[b.Phase], "profile", w.cfg.Policy, "line", d.Line)
+	w.log.Warn("BLOCKED", "call", call, "phase", b.Phase, "profile", w.cfg.Policy, "line", d.Line)
 	w.s.tally.blocked()
 	w.s.hub.Publish(control.Blocked{Worker: w.cfg.Name, Syscall: call, Profile: w.cfg.Policy, Line: d.Line, Fix: fix})
 	x.post(monitor.Event{Kind: monitor.Breached, Reason: fmt.Sprintf("made a call outside profile %s: %s", w.cfg.Policy, call)})

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"sallyport/internal/fault"
 	"sallyport/internal/launch/stage"
 )
 
@@ -39,7 +40,7 @@ func (w *worker) environment() []string {
 			env = append(env, fmt.Sprintf("WATCHDOG_USEC=%d", beat.Microseconds()))
 		}
 	}
-	return env
+	return append(env, fault.Heir(w.cfg.Name)...)
 }
 
 // root names what the proof may find in the worker's root: the first element of

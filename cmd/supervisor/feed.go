@@ -20,9 +20,10 @@ func (s *supervisor) feed(ctx context.Context) {
 	}
 	var outputs []output
 	simulated := false
-	for _, conf := range s.cfg.Devices {
+	for _, conf := range s.now().cfg.Devices {
 		simulated = simulated || conf.Kind == "sim"
-		if conf.Output && s.inputs.devices[conf.Name] != nil {
+		// A line would have to be asked for its value; nobody waits for that.
+		if conf.Kind == "sim" && conf.Output && s.now().inputs.devices[conf.Name] != nil {
 			outputs = append(outputs, output{name: conf.Name})
 		}
 	}
@@ -32,14 +33,14 @@ func (s *supervisor) feed(ctx context.Context) {
 	ticks := time.NewTicker(feedTick)
 	defer ticks.Stop()
 	for now := time.Now(); ; {
-		for name, d := range s.inputs.devices {
+		for name, d := range s.now().inputs.devices {
 			if err := d.Step(now); err != nil {
 				s.log.Error("simulated input", "device", name, "error", err)
 			}
 		}
 		for i := range outputs {
 			o := &outputs[i]
-			value, err := s.inputs.devices[o.name].Value()
+			value, err := s.now().inputs.devices[o.name].Value()
 			if err != nil || value == o.value {
 				continue
 			}

@@ -54,25 +54,25 @@ func (x *session) grant() error {
 func (x *session) items() (items []scmrights.Item, moved []*os.File, err error) {
 	w := x.w
 	for _, name := range w.cfg.Devices {
-		granted, err := w.s.inputs.items(name)
+		granted, err := w.s.now().inputs.items(name)
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll(moved))
 		}
 		items = append(items, granted...)
 	}
 	for _, name := range w.cfg.Directories {
-		item, err := w.s.inputs.segment(name)
+		item, err := w.s.now().inputs.segment(name)
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll(moved))
 		}
 		items, moved = append(items, item), append(moved, item.File)
 	}
-	sockets, owned, err := w.s.inputs.sockets(w.cfg)
+	sockets, owned, err := w.s.now().inputs.sockets(w.cfg)
 	items, moved = append(items, sockets...), append(moved, owned...)
 	if err != nil {
 		return nil, nil, errors.Join(err, closeAll(moved))
 	}
-	bells, err := w.s.bus.Bells(w.cfg.ID)
+	bells, err := w.s.now().bus.Bells(w.cfg.ID)
 	if err != nil {
 		return nil, nil, errors.Join(err, closeAll(moved))
 	}
@@ -133,17 +133,17 @@ func (x *session) regrant(item scmrights.Item, owned bool) {
 // start is what START tells the worker.
 func (w *worker) start() *lane.Start {
 	st := &lane.Start{Worker: lane.StartWorker{ID: w.cfg.ID, Name: w.cfg.Name}, Settings: w.cfg.Settings,
-		Send: w.s.bus.Outs(w.cfg.ID), Receive: w.s.bus.Ins(w.cfg.ID)}
+		Send: w.s.now().bus.Outs(w.cfg.ID), Receive: w.s.now().bus.Ins(w.cfg.ID)}
 	heard := map[uint32]bool{w.cfg.ID: true}
 	for _, in := range st.Receive {
 		heard[in.From] = true
 	}
-	for i, sensor := range w.s.sensors {
-		if !heard[sensor.worker] {
+	for i, sensor := range w.s.now().sensors {
+		if sensor.gone || !heard[sensor.worker] {
 			continue
 		}
 		one := lane.Sensor{ID: uint32(i + 1), Name: sensor.name, Worker: sensor.worker, Unit: sensor.unit, Decode: sensor.decode}
-		if sensor.worker == w.cfg.ID {
+		if sensor.worker == w.cfg.ID && sensor.attribute { // else its worker makes the number itself
 			one.Grant = sensor.name
 		}
 		st.Sensors = append(st.Sensors, one)
@@ -156,7 +156,7 @@ func (w *worker) start() *lane.Start {
 
 // mayHold says whether a name is among what the worker is granted.
 func (w *worker) mayHold(name string) bool {
-	return slices.Contains(w.cfg.Sockets, name) || w.s.inputs.grants(name, w.cfg.Devices, w.cfg.Directories)
+	return slices.Contains(w.cfg.Sockets, name) || w.s.now().inputs.grants(name, w.cfg.Devices, w.cfg.Directories)
 }
 
 func closeAll(files []*os.File) error {

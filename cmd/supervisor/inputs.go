@@ -3,16 +3,16 @@ package main
 import (
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
 
 	"sallyport/internal/config"
 	"sallyport/internal/device"
-	"sallyport/internal/socket"
+	"sallyport/internal/systemd"
 	"sallyport/pkg/scmrights"
 )
 
@@ -23,29 +23,21 @@ type inputs struct {
 	owners    []uint32
 	log       hclog.Logger
 	listeners listeners
+	manager   *systemd.Manager // keeps copies for the supervisor after a crash
 
 	mu      sync.Mutex
 	devices map[string]*device.Device // by device name; without absent optional ones
 	absent  map[string]string         // why an optional device, or a lost grant of one, is missing
 }
 
-func openInputs(cfg *config.Config, owners []uint32, inherited socket.Inherited, log hclog.Logger) (*inputs, error) {
-	in := &inputs{cfg: cfg, owners: owners, log: log, devices: make(map[string]*device.Device), absent: make(map[string]string)}
+func openInputs(cfg *config.Config, owners []uint32, o options, log hclog.Logger) (*inputs, error) {
+	in := newInputs(cfg, owners, o.manager, log)
 	var faults []error
 	for _, conf := range cfg.Devices {
-		d, err := device.Open(conf, device.Options{})
-		switch {
-		case err == nil:
-			in.devices[conf.Name] = d
-		case conf.Optional && errors.Is(err, device.ErrAbsent):
-			log.Warn("degraded: an optional device is missing", "why", err)
-			in.absent[conf.Name] = err.Error()
-		default:
-			faults = append(faults, err)
-		}
+		faults = append(faults, in.open(conf, device.Options{Kept: o.stored(storedDevice)}))
 	}
 	var err error
-	if in.listeners, err = openListeners(cfg, inherited, log); err != nil {
+	if in.listeners, err = openListeners(cfg, o.inherited, nil, log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -53,6 +45,78 @@ func openInputs(cfg *config.Config, owners []uint32, inherited socket.Inherited,
 	}
 	return in, nil
 }
+
+func newInputs(cfg *config.Config, owners []uint32, manager *systemd.Manager, log hclog.Logger) *inputs {
+	return &inputs{cfg: cfg, owners: owners, log: log, manager: manager, devices: make(map[string]*device.Device), absent: make(map[string]string)}
+}
+
+// open opens one device; an optional one may be absent.
+func (in *inputs) open(conf config.Device, o device.Options) error {
+	d, err := device.Open(conf, o)
+	switch {
+	case err == nil:
+		in.devices[conf.Name] = d
+	case conf.Optional && errors.Is(err, device.ErrAbsent):
+		in.log.Warn("degraded: an optional device is missing", "why", err)
+		in.absent[conf.Name] = err.Error()
+	default:
+		return err
+	}
+	return nil
+}
+
+// succeed opens the inputs of another configuration. What both have in the same
+// way is shared; neither closes it while the other is in use (see leave).
+func (in *inputs) succeed(cfg *config.Config) (*inputs, error) {
+	next := newInputs(cfg, in.owners, in.manager, in.log)
+	var faults []error
+	for _, conf := range cfg.Devices {
+		if !in.lend(conf, next) {
+			faults = append(faults, next.open(conf, device.Options{}))
+		}
+	}
+	var err error
+	if next.listeners, err = openListeners(cfg, nil, &in.listeners, in.log); err != nil {
+		faults = append(faults, err)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, errors.Join(err, next.leave(in))
+	}
+	return next, nil
+}
+
+// lend gives next a device that is open here and configured in the same way.
+func (in *inputs) lend(conf config.Device, next *inputs) bool {
+	in.mu.Lock()
+	defer in.mu.Unlock()
+	old, known := in.cfg.Device(conf.Name)
+	old.Pos = conf.Pos
+	d := in.devices[conf.Name]
+	if !known || d == nil || !reflect.DeepEqual(old, conf) {
+		return false
+	}
+	next.devices[conf.Name] = d
+	for _, name := range conf.Grants() {
+		if why := in.absent[name]; why != "" {
+			next.absent[name] = why
+		}
+	}
+	return true
+}
+
+// leave closes what to does not have.
+func (in *inputs) leave(to *inputs) error {
+	errs := []error{in.listeners.leave(&to.listeners)}
+	for name, d := range in.devices {
+		if to.devices[name] != d {
+			errs = append(errs, d.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// device finds an open device.
+func (in *inputs) device(name string) *device.Device { return in.devices[name] }
 
 // items gives what is granted for a device: nothing for one that is absent. The
 // files belong to the device.
@@ -92,6 +156,7 @@ func (in *inputs) again(d *device.Device, name string) (*device.Opened, error) {
 		return nil, err
 	}
 	delete(in.absent, name)
+	in.store(storedDevice+name, fresh.File)
 	return fresh, nil
 }
 
@@ -129,7 +194,7 @@ func (in *inputs) reopen(name string) (item scmrights.Item, owned bool, err erro
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, conf := range in.cfg.Devices {
-		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Sensors(), name) {
+		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Grants(), name) {
 			fresh, err := in.again(d, name)
 			if err != nil {
 				return scmrights.Item{}, false, err
@@ -147,7 +212,7 @@ func (in *inputs) grants(name string, devices, directories []string) bool {
 	}
 	return slices.ContainsFunc(devices, func(device string) bool {
 		conf, known := in.cfg.Device(device)
-		return known && slices.Contains(conf.Sensors(), name)
+		return known && slices.Contains(conf.Grants(), name)
 	})
 }
 
@@ -181,24 +246,4 @@ func (in *inputs) Close() error {
 		errs = append(errs, d.Close())
 	}
 	return errors.Join(errs...)
-}
-
-// numberSensors gives every sensor of a device that was opened its id: its
-// place in the list plus one. A device belongs to the first worker that has it.
-func numberSensors(cfg *config.Config, in *inputs) []sensor {
-	var list []sensor
-	for _, w := range cfg.Workers {
-		for _, name := range w.Devices {
-			d := in.devices[name]
-			if d == nil {
-				continue
-			}
-			for _, o := range d.Opened() {
-				for _, s := range o.Sensors {
-					list = append(list, sensor{name: s.Name, unit: s.Unit, decode: s.Decode, worker: w.ID, alerted: new(atomic.Uint64)})
-				}
-			}
-		}
-	}
-	return list
 }

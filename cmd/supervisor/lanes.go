@@ -57,7 +57,7 @@ func (s *supervisor) queue(ctx context.Context, r control.Request, emit func(any
 		return &control.Fault{Code: "SP0422", What: "queue: the arguments make no sense", Why: err.Error(), Fix: `send {"do":"list"}`}
 	}
 	if o.Do == "list" {
-		lanes, err := s.bus.Lanes()
+		lanes, err := s.now().bus.Lanes()
 		for _, l := range lanes {
 			if err == nil {
 				err = emit(itemOf(l))
@@ -79,15 +79,15 @@ func (s *supervisor) operate(ctx context.Context, o laneOrder, emit func(any) er
 	switch o.Do {
 	case "stat":
 	case "pause":
-		err = s.bus.Pause(o.Lane)
+		err = s.now().bus.Pause(o.Lane)
 	case "resume":
-		err = s.bus.Resume(o.Lane)
+		err = s.now().bus.Resume(o.Lane)
 	case "throttle":
-		err = s.bus.Throttle(o.Lane, o.Bytes)
+		err = s.now().bus.Throttle(o.Lane, o.Bytes)
 	case "revoke":
-		err = s.bus.Hold(o.Lane)
+		err = s.now().bus.Hold(o.Lane)
 	case "permit":
-		err = s.bus.Release(o.Lane)
+		err = s.now().bus.Release(o.Lane)
 	case "drain":
 		err = s.drainLane(ctx, o, emit)
 	default:
@@ -100,7 +100,7 @@ func (s *supervisor) operate(ctx context.Context, o laneOrder, emit func(any) er
 	if o.Do != "stat" {
 		s.log.Info("an operator changed a lane", "did", o.Do, "lane", o.Lane, "bytes", o.Bytes)
 	}
-	l, err := s.bus.Lane(o.Lane)
+	l, err := s.now().bus.Lane(o.Lane)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (s *supervisor) drainLane(ctx context.Context, o laneOrder, emit func(any) 
 	ctx, cancel := context.WithTimeout(ctx, within)
 	defer cancel()
 	var gone error
-	err := s.bus.Empty(ctx, o.Lane, func(m bus.Left) {
+	err := s.now().bus.Empty(ctx, o.Lane, func(m bus.Left) {
 		s.log.Warn("taken out of a lane by an operator", "lane", o.Lane, "type", m.Type, "frame", m.Text)
 		if gone == nil { // a client that went away stops the answer, not the drain
 			gone = emit(leftItem{int64(m.Type), m.Bytes, m.Text})
@@ -136,6 +136,8 @@ func laneState(l bus.Lane) string {
 	switch {
 	case l.Held:
 		return "revoked"
+	case l.Flood == bus.Revoked, l.Flood == bus.Quarantined:
+		return "flooded"
 	case !l.Ready:
 		return "closed" // until its sender is ready
 	case l.Stat.QBytes == 0:

@@ -12,6 +12,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/socket"
+	"sallyport/internal/systemd"
 )
 
 // Exit codes, the same as the command's.
@@ -30,7 +31,10 @@ type options struct {
 	level     string
 	json      bool
 	namespace string // set by ourselves for the exec that enters the IPC namespace
+	learn     string // a worker whose calls are recorded instead of filtered
+	learned   string // file for them
 	inherited socket.Inherited
+	manager   *systemd.Manager
 }
 
 func (o options) alsoOwner() ([]uint32, error) {
@@ -56,6 +60,8 @@ func main() {
 	flags.StringVar(&o.level, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
 	flags.BoolVar(&o.json, "log-json", false, "log JSON lines")
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
+	flags.StringVar(&o.learn, "learn", "", "record the calls of this `worker` instead of filtering them, for sallyport policy learn")
+	flags.StringVar(&o.learned, "learned", "", "`file` that the recorded calls are written to at the end")
 	compiling := flags.Bool("compile", false, "compile a profile that stands on standard input, for sallyport policy (needs no root)")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: supervisor [flags] FILE\n\nThe command `sallyport run FILE` starts it. Flags:")
@@ -105,6 +111,9 @@ func start(o options) int {
 		return exitFailed
 	}
 	o.inherited = inherited
+	if o.manager, err = systemd.FromEnvironment(); err != nil {
+		log.Warn("the service manager will hear nothing", "why", err)
+	}
 	err = supervise(o, log)
 	var problems config.Problems
 	switch {

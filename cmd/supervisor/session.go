@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/attest"
+	"sallyport/internal/cgroup"
 	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/internal/launch"
@@ -33,6 +34,7 @@ type session struct {
 	mu   sync.Mutex // guards proc against kill, which may come before the launch is over
 	proc *launch.Process
 
+	cgroup    *cgroup.Group // nil where there are none; run's
 	conn      *scmrights.Conn
 	proof     *attest.Proof
 	granted   []string // names with a receipt, in the order of the offer
@@ -70,6 +72,7 @@ func (x *session) run() {
 		}
 	}()
 	<-proc.Done()
+	x.endGroup()
 	// What the worker said before its end is still in the socket: let the
 	// conversation come to the end of the channel by itself, but not for ever.
 	select {
@@ -121,23 +124,26 @@ func (x *session) launch() (*launch.Process, error) {
 	}
 	defer output.Close()
 	w := x.w
-	exe, program, args := w.images()
-	proc, err := w.s.launcher.Start(x.ctx, launch.Spec{
-		Name: w.cfg.Name, Exe: exe, Program: program, Args: args, Env: w.environment(),
-		ReadOnly: w.cfg.ReadOnly, Notify: w.cfg.Notify,
-		UID: w.id, GID: w.id, SharedID: w.s.options.rootless,
-		Filter: w.filter.program.BPF, Decide: w.filter.decide,
-		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: w.cfg.Limits.Memory,
-		Channel: child, Stdout: output, Stderr: output,
-	})
-	if err != nil {
+	if x.cgroup, err = w.group(); err != nil {
 		parent.Close()
 		return nil, err
 	}
-	conn, err := scmrights.NewConn(parent, scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, SendTimeout: sendWithin})
+	proc, err := w.s.launcher.Start(x.ctx, x.spec(child, output))
+	if err != nil {
+		x.endGroup()
+		parent.Close()
+		return nil, err
+	}
+	if x.cgroup != nil {
+		if err := x.cgroup.Tighten(); err != nil {
+			w.log.Error("limit of memory", "error", err)
+		}
+	}
+	conn, err := scmrights.NewConn(parent, scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, ProofExclusive: attest.DumpLevel, SendTimeout: sendWithin})
 	if err != nil {
 		proc.Kill()
 		<-proc.Done()
+		x.endGroup()
 		return nil, err
 	}
 	x.mu.Lock()
@@ -147,6 +153,34 @@ func (x *session) launch() (*launch.Process, error) {
 		proc.Kill()
 	}
 	return proc, nil
+}
+
+func (x *session) spec(channel, output *os.File) launch.Spec {
+	w := x.w
+	exe, program, args := w.images()
+	spec := launch.Spec{
+		Name: w.cfg.Name, Exe: exe, Program: program, Args: args, Env: w.environment(),
+		ReadOnly: w.cfg.ReadOnly, Notify: w.cfg.Notify, Landlock: w.s.landlock,
+		UID: w.id, GID: w.id, SharedID: w.s.options.rootless,
+		Filter: w.filter.program.BPF, Decide: w.filter.decide,
+		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: w.cfg.Limits.Memory,
+		Channel: channel, Stdout: output, Stderr: output,
+	}
+	if x.cgroup != nil {
+		spec.Cgroup = x.cgroup.File
+	}
+	return spec
+}
+
+// endGroup ends what the process has left in its cgroup, after a breach perhaps
+// what it forked, and removes it.
+func (x *session) endGroup() {
+	if x.cgroup == nil {
+		return
+	}
+	if err := x.cgroup.Close(); err != nil {
+		x.w.log.Error("end the worker's cgroup", "error", err)
+	}
 }
 
 func (x *session) askStop() {

@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/hashicorp/go-hclog"
 
@@ -15,13 +17,14 @@ import (
 // over all their lives.
 type listeners struct {
 	files map[string]*os.File
-	made  []config.Socket // by us, and not by a service manager
+	at    map[string]config.Socket // where each listens
+	made  []config.Socket          // by us, and not by a service manager
 }
 
 // openListeners makes those that a worker is to have. One that a service manager
 // made is taken as it is: it is there before us and after us.
-func openListeners(cfg *config.Config, inherited socket.Inherited, log hclog.Logger) (listeners, error) {
-	ls := listeners{files: make(map[string]*os.File)}
+func openListeners(cfg *config.Config, inherited socket.Inherited, known *listeners, log hclog.Logger) (listeners, error) {
+	ls := listeners{files: make(map[string]*os.File), at: make(map[string]config.Socket)}
 	var faults []error
 	for _, w := range cfg.Workers {
 		for _, name := range w.Sockets {
@@ -29,9 +32,15 @@ func openListeners(cfg *config.Config, inherited socket.Inherited, log hclog.Log
 			if !conf.Listen {
 				continue // dialled for every process
 			}
+			if known != nil && known.lend(conf, &ls) {
+				continue
+			}
 			f, err := inherited.Take(conf)
 			if f == nil && err == nil {
-				if f, err = socket.Open(conf, w.Protocol < 2); err == nil {
+				if f = inherited.Recover(storedSocket+name, conf, w.Protocol < 2); f == nil {
+					f, err = socket.Open(conf, w.Protocol < 2)
+				}
+				if err == nil {
 					ls.made = append(ls.made, conf)
 				}
 			}
@@ -39,14 +48,51 @@ func openListeners(cfg *config.Config, inherited socket.Inherited, log hclog.Log
 				faults = append(faults, err)
 				continue
 			}
-			ls.files[name] = f
+			ls.files[name], ls.at[name] = f, conf
 		}
 	}
-	for _, name := range inherited.Names() {
+	for name, f := range inherited {
+		if strings.HasPrefix(name, storedDevice) || strings.HasPrefix(name, storedSocket) {
+			continue // the store's, which has to be told
+		}
 		log.Warn("a socket of the service manager is of no use: no worker has one of that name", "socket", name)
+		delete(inherited, name)
+		faults = append(faults, f.Close())
 	}
-	inherited.Close()
 	return ls, errors.Join(faults...)
+}
+
+// lend gives next the listener of the same place, whatever its name is now.
+func (ls *listeners) lend(conf config.Socket, next *listeners) bool {
+	for name, at := range ls.at {
+		if at.Network == conf.Network && at.Address == conf.Address && at.Mode == conf.Mode {
+			next.files[conf.Name], next.at[conf.Name] = ls.files[name], conf
+			if slices.ContainsFunc(ls.made, at.SamePlace) {
+				next.made = append(next.made, conf)
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// leave closes the listeners that to does not have.
+func (ls *listeners) leave(to *listeners) error {
+	var errs []error
+	for name, f := range ls.files {
+		kept := false
+		for _, other := range to.files {
+			kept = kept || other == f
+		}
+		if kept {
+			continue
+		}
+		errs = append(errs, f.Close())
+		if at := ls.at[name]; slices.ContainsFunc(ls.made, at.SamePlace) {
+			socket.Remove(at)
+		}
+	}
+	return errors.Join(errs...)
 }
 
 func (ls *listeners) Close() error {

@@ -22,8 +22,11 @@ type workerStatus struct {
 	LastExit   string        `json:"last_exit"`
 	Says       string        `json:"says"` // its last STATUS
 	Grants     []grantStatus `json:"grants"`
+	WaitsFor   []string      `json:"waits_for"` // to be ready before it starts
 
 	started time.Time
+	state   monitor.State
+	session *session // while it is ready
 }
 
 type grantStatus struct {
@@ -36,14 +39,12 @@ type grantStatus struct {
 // every event, so an answer never waits for a worker.
 func (w *worker) show() {
 	state := w.mon.State()
-	now := workerStatus{Worker: w.cfg.Name, State: state.String(), UID: w.id, Epoch: w.epoch, Restarts: w.mon.Restarts(),
+	now := workerStatus{state: state, Worker: w.cfg.Name, State: state.String(), UID: w.id, Epoch: w.epoch, Restarts: w.mon.Restarts(),
 		Policy: w.cfg.Policy, LastExit: w.shown.LastExit, Grants: []grantStatus{}}
-	if !state.Running() {
-		now.LastExit = w.mon.Reason()
-	} else if x := w.session; x != nil {
+	if x := w.session; x != nil && state.Running() {
 		now.PID, now.started = x.pid(), x.started
 		if state == monitor.Ready {
-			now.ProofLevel = x.proof.Level()
+			now.ProofLevel, now.session = x.proof.Level(), x
 			x.mu.Lock()
 			for _, g := range x.grants {
 				now.Grants = append(now.Grants, grantStatus{Name: g.Name(), Number: g.WorkerFD(), ReceiptMS: milliseconds(g.Latency())})
@@ -55,12 +56,15 @@ func (w *worker) show() {
 	defer w.mu.Unlock()
 	now.Says = w.shown.Says
 	w.shown = now
+	close(w.changed)
+	w.changed = make(chan struct{})
 }
 
 func (w *worker) status() workerStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	st := w.shown
+	st.WaitsFor = append([]string{}, w.waiting...)
 	if !st.started.IsZero() {
 		st.UptimeMS = milliseconds(time.Since(st.started))
 	}
@@ -78,11 +82,12 @@ type supervisorStatus struct {
 // verbs are what the control socket answers beside `events`.
 func (s *supervisor) verbs() map[string]control.Verb {
 	return map[string]control.Verb{
-		"queue": s.queue,
+		"queue": s.queue, "start": s.operateWorker, "stop": s.operateWorker, "restart": s.operateWorker,
+		"reload": s.reloadVerb, "inspect": s.inspect,
 		"status": func(_ context.Context, _ control.Request, emit func(any) error) error {
-			err := emit(supervisorStatus{Supervisor: s.cfg.Supervisor.Name, UptimeMS: milliseconds(time.Since(s.started)),
-				NotEnforced: s.missing(), Degraded: s.inputs.degraded()})
-			for _, w := range s.workers {
+			err := emit(supervisorStatus{Supervisor: s.now().cfg.Supervisor.Name, UptimeMS: milliseconds(time.Since(s.started)),
+				NotEnforced: s.missing, Degraded: s.now().inputs.degraded()})
+			for _, w := range s.now().workers {
 				if err == nil {
 					err = emit(w.status())
 				}

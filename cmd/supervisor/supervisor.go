@@ -7,6 +7,7 @@ import (
 	"os/signal"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -15,34 +16,41 @@ import (
 
 	"sallyport/internal/attest"
 	"sallyport/internal/bus"
+	"sallyport/internal/cgroup"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/install"
 	"sallyport/internal/launch"
 )
 
-// supervisor is what all actors share. Its maps are filled before the actors
-// start and only read afterwards.
+// supervisor is what all actors share. Its fields are set before the actors start
+// and only read afterwards; what a configuration decides is in current.
 type supervisor struct {
 	options  options
-	cfg      *config.Config
+	owners   []uint32 // further users that may own the configuration and the binaries
 	log      hclog.Logger
+	current  atomic.Pointer[setup]
+	reloads  sync.Mutex // held by a reload, and by the ordered stop
+	crew     *crew
+	turns    sync.WaitGroup // those that wait for a worker's turn to start
 	hub      *control.Hub
 	server   *control.Server
 	stage    *os.File // the worker binary, which every launch begins with
 	launcher *launch.Launcher
-	bus      *bus.Bus
-	inputs   *inputs
 	filters  *filters
 	tally    *tally
-	workers  []*worker
-	sensors  []sensor // by id - 1
-	own      int      // seccomp filters the supervisor itself runs under
+	own      int          // seccomp filters the supervisor itself runs under
+	missing  []protection // what cannot be enforced here
+	landlock int          // version of its interface; 0 is none
+	cgroups  *cgroup.Tree // nil where there is no place for them
 	started  time.Time
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
 
+	service service
+
 	signals  chan os.Signal
+	hangups  chan os.Signal
 	stopping chan struct{} // closed when the ordered stop begins
 	stopped  chan struct{} // closed when it is over
 	stopOnce sync.Once
@@ -56,9 +64,13 @@ func supervise(o options, log hclog.Logger) error {
 		return err
 	}
 	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
-		signals: make(chan os.Signal, 1), stopping: make(chan struct{}), stopped: make(chan struct{})}
+		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
+		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
+		stopping: make(chan struct{}), stopped: make(chan struct{})}
+	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
+	signal.Notify(s.hangups, unix.SIGHUP)
 	if err := s.open(); err != nil {
 		s.close(context.Background())
 		return err
@@ -67,29 +79,33 @@ func supervise(o options, log hclog.Logger) error {
 	// The conductor comes first: run.Group interrupts in this order, and every
 	// other interrupt waits until the ordered stop is over.
 	add(&group, "conductor", s.conduct, func(error) { s.beginStop() })
-	for _, w := range s.workers {
-		ctx, cancel := context.WithCancel(context.Background())
-		add(&group, "worker "+w.cfg.Name, func() error { return w.loop(ctx) }, s.afterStop(cancel))
+	for _, w := range s.now().workers {
+		s.crew.add(w)
 	}
+	add(&group, "workers", s.crew.execute, s.afterStop(s.crew.interrupt))
 	tapCtx, cancelTap := context.WithCancel(context.Background())
 	add(&group, "tap", func() error { return s.tap(tapCtx) }, s.afterStop(cancelTap))
+	watchCtx, cancelWatch := context.WithCancel(context.Background())
+	add(&group, "watch", func() error { return s.watch(watchCtx) }, s.afterStop(cancelWatch))
 	add(&group, "control", s.server.Execute, s.afterStop(func() { s.server.Interrupt(nil) }))
 	return group.Run()
 }
 
 // add gives the group an actor whose errors and panics carry its name.
 func add(group *run.Group, name string, execute func() error, interrupt func(error)) {
-	group.Add(func() (err error) {
-		defer func() {
-			if p := recover(); p != nil {
-				err = fmt.Errorf("%s: panic: %v\n%s", name, p, debug.Stack())
-			}
-		}()
-		if err := execute(); err != nil {
-			return fmt.Errorf("%s: %w", name, err)
+	group.Add(func() error { return guarded(name, execute) }, interrupt)
+}
+
+func guarded(name string, execute func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("%s: panic: %v\n%s", name, p, debug.Stack())
 		}
-		return nil
-	}, interrupt)
+	}()
+	if err := execute(); err != nil {
+		return fmt.Errorf("%s: %w", name, err)
+	}
+	return nil
 }
 
 // afterStop makes an interrupt that waits for the ordered stop.
@@ -106,18 +122,19 @@ func (s *supervisor) open() error {
 	if err := launch.Probe(); err != nil {
 		return err
 	}
-	owners, err := s.options.alsoOwner()
-	if err != nil {
+	var err error
+	if s.owners, err = s.options.alsoOwner(); err != nil {
 		return err
 	}
-	programs, err := install.Find()
-	if err != nil {
+	st := &setup{replaced: make(chan struct{})}
+	if st.programs, err = install.Find(); err != nil {
 		return err
 	}
-	if s.cfg, err = programs.Rules(owners).Load(s.options.file); err != nil {
+	if st.cfg, err = st.programs.Rules(s.owners).Load(s.options.file); err != nil {
 		return err
 	}
-	if err := s.checkWaivers(); err != nil {
+	s.current.Store(st) // from here on, close finds what there is
+	if err := s.protect(st.cfg); err != nil {
 		return err
 	}
 	if s.own, err = attest.OwnFilters(); err != nil {
@@ -126,49 +143,45 @@ func (s *supervisor) open() error {
 	if s.own > 0 {
 		s.log.Warn("another seccomp filter surrounds the supervisor: its refusals outrank the answers to a worker's notices", "filters", s.own)
 	}
-	if s.inputs, err = openInputs(s.cfg, owners, s.options.inherited, s.log); err != nil {
+	if err := s.checkProofs(st.cfg); err != nil {
 		return err
 	}
-	s.sensors = numberSensors(s.cfg, s.inputs)
-	if s.bus, err = bus.New(busConfig(s.cfg, s.ids(), s.log)); err != nil {
+	if st.inputs, err = openInputs(st.cfg, s.owners, s.options, s.log); err != nil {
 		return err
 	}
-	s.filters = newFilters()
-	for i := range s.cfg.Workers {
-		w, err := newWorker(s, &s.cfg.Workers[i], programs, owners)
+	s.forget()
+	st.inputs.storeSince(nil)
+	st.sensors = numberSensors(st.cfg, st.inputs, nil)
+	if st.bus, err = bus.New(busConfig(st.cfg, s.ids(st.cfg), s.log)); err != nil {
+		return err
+	}
+	s.filters = &filters{config: s.options.file, owners: s.owners, learn: s.options.learn}
+	if s.options.learn != "" {
+		s.log.Warn("one worker is not filtered: its calls are recorded", "worker", s.options.learn)
+	}
+	for i := range st.cfg.Workers {
+		w, err := newWorker(s, st, &st.cfg.Workers[i])
 		if err != nil {
 			return err
 		}
-		s.workers = append(s.workers, w)
+		st.workers = append(st.workers, w)
 	}
-	if s.stage, err = config.Binary(programs.Worker(), owners...); err != nil {
+	if s.stage, err = config.Binary(st.programs.Worker(), s.owners...); err != nil {
 		return err
 	}
 	if s.launcher, err = launch.New(s.stage); err != nil {
 		return err
 	}
-	s.server, err = control.Listen(s.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
+	s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
 	return err
 }
 
-// checkWaivers refuses to run without a protection that nobody waived.
-func (s *supervisor) checkWaivers() error {
-	for _, p := range s.missing() {
-		if !p.Waived {
-			return fmt.Errorf(`%s: %s cannot be had here (%s); add waive = [%q] to supervisor {} to run without it`,
-				s.options.file, p.Name, p.Why, p.Name)
-		}
-		s.log.Warn("not enforced", "protection", p.Name, "why", p.Why)
-	}
-	return nil
-}
-
 // ids gives every worker its user and group id, equal numbers from the pool.
-func (s *supervisor) ids() func(worker uint32) uint32 {
+func (s *supervisor) ids(cfg *config.Config) func(worker uint32) uint32 {
 	return func(worker uint32) uint32 {
 		if s.options.rootless {
 			return 0
 		}
-		return s.cfg.Supervisor.FirstID + worker - 1
+		return cfg.UserID(worker)
 	}
 }

@@ -78,8 +78,24 @@ func (t *tally) ended(worker uint32) {
 		}
 		t.gaps += p.Gaps
 		t.sums.Dropped += p.Dropped
-		p.Gaps, p.Dropped, p.ended = 0, 0, true
+		t.sums.Waited += uint64(p.Waited)
+		p.Gaps, p.Dropped, p.Waited, p.ended = 0, 0, 0, true
 		t.ends[end] = p
+	}
+}
+
+// forget drops the positions of a worker that is no more, whose number another
+// may get. The sums stay.
+func (t *tally) forget(worker uint32) {
+	t.ended(worker)
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for end, p := range t.ends {
+		if end.worker == worker || end.peer == worker {
+			t.gaps += p.Gaps
+			t.sums.Dropped += p.Dropped
+			delete(t.ends, end)
+		}
 	}
 }
 
@@ -91,6 +107,7 @@ func (t *tally) summary() control.Summary {
 	for _, p := range t.ends {
 		gaps += p.Gaps
 		sum.Dropped += p.Dropped
+		sum.Waited += uint64(p.Waited)
 	}
 	sum.InFlightLost = t.inFlight
 	if gaps > sum.Dropped {

@@ -17,28 +17,53 @@ import (
 // supervisor.sensors plus one.
 type sensor struct {
 	name, unit, decode string
+	attribute          bool           // the SDK reads it; else its worker makes the number itself
 	worker             uint32         // that reads it
 	alerted            *atomic.Uint64 // bits of the value of its last alert
+	gone               bool           // no device has it since a reload
 }
 
 func (s sensor) lastAlert() float64 { return math.Float64frombits(s.alerted.Load()) }
 
 // sensor finds a sensor by the id in a frame.
 func (s *supervisor) sensor(id uint32) (sensor, bool) {
-	if id == 0 || int(id) > len(s.sensors) {
+	known := s.now().sensors
+	if id == 0 || int(id) > len(known) {
 		return sensor{}, false
 	}
-	return s.sensors[id-1], true
+	return known[id-1], true
 }
 
 // tap is the supervisor's own subscription: fixed frames of every sender become
-// events. It is the only thing of a reading that the parent looks at.
+// events. It is the only thing of a reading that the parent looks at. A reload
+// makes it go on with the lanes of the next setup.
 func (s *supervisor) tap(ctx context.Context) error {
-	if !slices.ContainsFunc(s.cfg.Workers, sends) {
+	for {
+		st := s.now()
+		turn, cancel := context.WithCancel(ctx)
+		go func() {
+			select {
+			case <-st.replaced:
+				cancel()
+			case <-turn.Done():
+			}
+		}()
+		err := s.tapOf(turn, st)
+		cancel()
+		if err != nil || ctx.Err() != nil {
+			return err
+		}
+		<-st.replaced // or else it would not have returned
+	}
+}
+
+// tapOf listens to the lanes of one setup.
+func (s *supervisor) tapOf(ctx context.Context, st *setup) error {
+	if !slices.ContainsFunc(st.cfg.Workers, sends) {
 		<-ctx.Done() // there is no lane to listen to
 		return nil
 	}
-	lanes := s.bus.Tap()
+	lanes := st.bus.Tap()
 	for {
 		item, err := lanes.Receive(ctx)
 		switch {

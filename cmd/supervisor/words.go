@@ -95,7 +95,7 @@ func (w *worker) renew(kind monitor.Word, said word) {
 		w.fault("said %v of %.60q, which it was never granted", kind, name)
 		return
 	}
-	item, owned, err := w.s.inputs.reopen(name)
+	item, owned, err := w.s.now().inputs.reopen(name)
 	if err != nil {
 		// One attempt after the other, however often the worker says it.
 		if first := !w.session.missing[name]; first || said.again {

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -13,7 +14,6 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
-	"sallyport/internal/install"
 	"sallyport/internal/monitor"
 	"sallyport/internal/seccomp"
 )
@@ -30,55 +30,70 @@ type worker struct {
 	cfg     *config.Worker
 	id      uint32 // user and group id of its processes
 	exe     *os.File
+	vars    seccomp.Vars // of its profile
 	filter  *filter
 	log     hclog.Logger
-	ended   chan struct{} // closed when it is stopped and nobody wants it back
+	ended   chan struct{} // closed when it is retired and its process is gone
 	endOnce sync.Once
 	inbox   chan note
+	asked   uint64        // the last turn of the watchdog that the conductor asked the loop for
+	turned  atomic.Uint64 // the last one that it has seen
 
 	mon     *monitor.Monitor
 	epoch   uint32
 	session *session
 	diedAt  time.Time // of the last process; zero before the first death
+	retired bool      // to end with its process
 
-	mu    sync.Mutex
-	shown workerStatus // what `status` says
+	mu      sync.Mutex
+	shown   workerStatus  // what `status` says
+	changed chan struct{} // closed and replaced when shown changes
+	held    bool          // an operator stopped it
+	waiting []string      // workers that it starts after
 }
 
 // note is something for the loop: an event of the session of an epoch, or with
 // epoch 0 a wish of the operator.
 type note struct {
-	epoch uint32
-	event monitor.Event
-	word  *word
+	epoch  uint32
+	event  monitor.Event
+	word   *word
+	retire bool            // stop, and let the loop end
+	rules  *monitor.Config // from now on
+	turn   uint64          // of the watchdog, when not 0
 }
 
-func newWorker(s *supervisor, cfg *config.Worker, programs install.Dir, owners []uint32) (*worker, error) {
-	exe, err := config.Binary(programs.Command(cfg.Command[0]), owners...)
+// newWorker opens and compiles what a worker of a setup needs, and starts nothing.
+func newWorker(s *supervisor, st *setup, cfg *config.Worker) (*worker, error) {
+	exe, err := config.Binary(st.programs.Command(cfg.Command[0]), s.owners...)
 	if err != nil {
 		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
 	}
-	rights := s.bus.Rights(cfg.ID)
-	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "frames": ids(rights.Sizes),
+	rights := st.bus.Rights(cfg.ID)
+	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "block_queues": ids(rights.Block), "frames": ids(rights.Sizes),
 		"self_pid": {seccomp.PIDTemplate}}
-	filter, err := s.filters.compile(cfg.Policy, vars)
+	filter, err := s.filters.compile(cfg.Name, cfg.Policy, vars)
 	if err != nil {
 		exe.Close()
 		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
 	}
-	delay := backoff.NewExponentialBackOff()
-	delay.InitialInterval, delay.MaxInterval = cfg.Restart.BackoffMin, cfg.Restart.BackoffMax
-	delay.Reset()
-	w := &worker{s: s, cfg: cfg, id: s.ids()(cfg.ID), exe: exe, filter: filter, log: s.log.Named(cfg.Name),
-		ended: make(chan struct{}), inbox: make(chan note, inboxSize),
-		mon: monitor.New(monitor.Config{
-			ReadyWithin: cfg.ReadyWithin, Heartbeat: cfg.Heartbeat, StopGrace: stopGrace, Healthy: 10 * cfg.Restart.BackoffMin,
-			Restart: monitor.Restart{When: cfg.Restart.When, GiveUp: cfg.Restart.GiveUp, GiveUpWithin: cfg.Restart.GiveUpWithin},
-			Delay:   delay,
-		})}
+	w := &worker{s: s, cfg: cfg, id: s.ids(st.cfg)(cfg.ID), exe: exe, vars: vars, filter: filter, log: s.log.Named(cfg.Name),
+		ended: make(chan struct{}), inbox: make(chan note, inboxSize), changed: make(chan struct{}), mon: monitor.New(rules(cfg))}
 	w.log.Debug("filter verified", "profile", cfg.Policy, "instructions", len(filter.program.BPF)/8, "took", filter.took)
 	w.show()
 	return w, nil
+}
+
+// rules are what the monitor of a worker goes by.
+func rules(cfg *config.Worker) monitor.Config {
+	delay := backoff.NewExponentialBackOff()
+	delay.InitialInterval, delay.MaxInterval = cfg.Restart.BackoffMin, cfg.Restart.BackoffMax
+	delay.Reset()
+	return monitor.Config{
+		ReadyWithin: cfg.ReadyWithin, Heartbeat: cfg.Heartbeat, StopGrace: stopGrace, Healthy: 10 * cfg.Restart.BackoffMin,
+		Restart: monitor.Restart{When: cfg.Restart.When, GiveUp: cfg.Restart.GiveUp, GiveUpWithin: cfg.Restart.GiveUpWithin},
+		Delay:   delay,
+	}
 }
 
 // ids widens queue ids and sizes to what the policy language binds.
@@ -91,10 +106,20 @@ func ids[T int | int32](values []T) []uint64 {
 }
 
 // tell gives the loop a wish of the operator.
-func (w *worker) tell(e monitor.Event) { w.inbox <- note{event: e} }
+func (w *worker) tell(e monitor.Event) { w.pass(note{event: e}) }
+
+// retire stops the worker for good: ended tells when its process is gone.
+func (w *worker) retire() { w.pass(note{retire: true}) }
+
+func (w *worker) pass(n note) {
+	select {
+	case w.inbox <- n:
+	case <-w.ended: // nobody reads any more
+	}
+}
 
 // loop is the worker's actor: it alone drives the monitor and does what that
-// answers. It ends with ctx, after the ordered stop.
+// answers. It ends when the worker is retired, or with ctx.
 func (w *worker) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -107,14 +132,23 @@ func (w *worker) loop(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case <-w.ended:
+			return nil
 		case <-timer.C:
 			w.handle(monitor.Event{Kind: monitor.Tick})
 		case n := <-w.inbox:
 			switch {
+			case n.turn != 0:
+				w.turned.Store(n.turn)
 			case n.epoch != 0 && n.epoch != w.epoch:
 				// a late word of a process that was reaped
 			case n.word != nil:
 				w.hear(*n.word)
+			case n.rules != nil:
+				w.mon.Reconfigure(time.Now(), *n.rules)
+			case n.retire:
+				w.retired = true
+				w.handle(monitor.Event{Kind: monitor.Stop})
 			default:
 				w.handle(n.event)
 			}
@@ -124,30 +158,34 @@ func (w *worker) loop(ctx context.Context) error {
 
 // handle lets the monitor decide, and does what it says.
 func (w *worker) handle(e monitor.Event) {
-	ran := w.mon.State().Running()
+	before := w.mon.State()
+	ran := before.Running()
 	if e.Kind == monitor.Exited && ran {
 		w.diedAt = time.Now()
 	}
 	for _, act := range w.mon.Handle(time.Now(), e) {
 		w.do(act)
 	}
-	state := w.mon.State()
-	if ran && !state.Running() {
-		w.announceExit(state)
-	}
-	if state == monitor.Stopped || state == monitor.GivenUp || state == monitor.Quarantined {
-		select {
-		case <-w.s.stopping:
-			w.endOnce.Do(func() { close(w.ended) })
-		default:
-		}
+	if e.Kind == monitor.Exited && ran {
+		w.announceExit(w.mon.State())
 	}
 	w.show()
+	if w.mon.State() != before {
+		w.s.stateChanged()
+	}
+	if w.retired && !w.mon.State().Running() {
+		w.endOnce.Do(func() { close(w.ended) })
+	}
 }
 
 func (w *worker) do(act monitor.Action) {
 	switch act.Kind {
 	case monitor.Launch:
+		if w.mon.Restarts() == 0 { // by hand, or for the first time: what its lanes were closed for is forgotten
+			if err := w.s.now().bus.Forgive(w.cfg.ID); err != nil {
+				w.log.Error("open its lanes again", "error", err)
+			}
+		}
 		w.epoch++
 		w.session = newSession(w, w.epoch)
 		go w.session.run()
@@ -156,7 +194,7 @@ func (w *worker) do(act monitor.Action) {
 	case monitor.Permit:
 		w.permit()
 	case monitor.Revoke:
-		if err := w.s.bus.Revoke(w.cfg.ID); err != nil {
+		if err := w.s.now().bus.Revoke(w.cfg.ID); err != nil {
 			w.log.Error("revoke", "error", err)
 		}
 	case monitor.AskStop:
@@ -167,14 +205,14 @@ func (w *worker) do(act monitor.Action) {
 	case monitor.Release:
 		w.session.close()
 		w.s.tally.ended(w.cfg.ID)
-		w.s.inputs.makeSafe(w.cfg.Devices)
+		w.s.now().inputs.makeSafe(w.cfg.Devices)
 	}
 }
 
 // permit opens the lanes of a worker that is ready, and only then acknowledges
 // its READY: the worker sends nothing before.
 func (w *worker) permit() {
-	if err := w.s.bus.Permit(w.cfg.ID); err != nil {
+	if err := w.s.now().bus.Permit(w.cfg.ID); err != nil {
 		w.handle(monitor.Event{Kind: monitor.Failed, Reason: fmt.Sprintf("open its lanes: %v", err)})
 		return
 	}
@@ -194,6 +232,9 @@ func (w *worker) permit() {
 
 func (w *worker) announceExit(next monitor.State) {
 	reason := w.mon.Reason()
+	w.mu.Lock()
+	w.shown.LastExit = reason
+	w.mu.Unlock()
 	level := hclog.Info
 	if next != monitor.Stopped {
 		level = hclog.Warn

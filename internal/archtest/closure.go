@@ -21,6 +21,7 @@ var supervisorModules = []string{
 	"github.com/oklog/run",
 	"github.com/cenkalti/backoff/v5",
 	"github.com/seccomp/libseccomp-golang",
+	"github.com/warthog618/go-gpiocdev/uapi",
 	"golang.org/x/net", // bpf, the interpreter that filters are verified in
 	"github.com/hashicorp/go-hclog", "github.com/fatih/color", "github.com/mattn/go-colorable", "github.com/mattn/go-isatty",
 	"github.com/hashicorp/hcl/v2", "github.com/zclconf/go-cty", "github.com/agext/levenshtein", "github.com/mitchellh/go-wordwrap",

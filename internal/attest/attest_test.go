@@ -19,6 +19,13 @@ var built launchtest.Built
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
+	if os.Getenv(dumpVariable) != "" {
+		if err := dumpsUnderFilter(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+		return 0
+	}
 	if os.Geteuid() == 0 {
 		var err error
 		built, err = launchtest.Build()
@@ -114,7 +121,7 @@ func TestProveNamesWhatIsWrong(t *testing.T) {
 		"gid":     {func(e *attest.Expect) { e.GID++ }, 1, "Gid is"},
 		"filters": {func(e *attest.Expect) { e.Filters++ }, 1, "Seccomp_filters is"},
 		"exe":     {func(e *attest.Expect) { e.Exe = other }, 2, "the worker executes inode"},
-		"level":   {func(*attest.Expect) {}, 4, "there is no level 4"},
+		"level":   {func(*attest.Expect) {}, 5, "there is no level 5"},
 	} {
 		changed := expect
 		c.change(&changed)
@@ -164,6 +171,29 @@ func TestProveDeadWorker(t *testing.T) {
 	}
 	if _, err := attest.Prove(v.Process, expect, 1); err == nil {
 		t.Error("a dead worker was proved")
+	}
+}
+
+// What level 1 says of a worker that is not as it was, and nothing of a dead one.
+func TestSweep(t *testing.T) {
+	v, expect := victim(t, launch.Spec{})
+	proof, err := attest.Prove(v.Process, expect, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := proof.Sweep(expect); err != nil {
+		t.Error(err)
+	}
+	drifted := expect
+	drifted.Filters++
+	if err := proof.Sweep(drifted); err == nil || !strings.Contains(err.Error(), "Seccomp_filters is") {
+		t.Errorf("drift: %v", err)
+	}
+	if err := v.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := proof.Sweep(drifted); err != nil {
+		t.Errorf("a dead worker has drifted: %v", err)
 	}
 }
 

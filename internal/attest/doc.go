@@ -10,6 +10,8 @@
 //	   memory both writable and executable
 //	3  the exec came as a notice over the listener of the very filter that was
 //	   loaded: so that filter is on the thread that became the worker
+//	4  the kernel's own dump of the filter of every thread is, byte for byte,
+//	   the program that was verified
 //
 // Everything is read below one opened directory of /proc, which stays with
 // the process it was opened for: when the worker dies, reads fail, and another

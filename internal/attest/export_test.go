@@ -1,6 +1,10 @@
 package attest
 
-import "golang.org/x/sys/unix"
+import (
+	"golang.org/x/sys/unix"
+
+	"sallyport/internal/launch"
+)
 
 var CheckMaps = checkMaps
 
@@ -19,4 +23,14 @@ func Below(path string) (threads func(Expect) (int, error), root func() error, e
 		return f.threads, err
 	}
 	return threads, func() error { return rootKnown(d, Expect{}) }, nil
+}
+
+// CheckDump is level 4 alone, for a program of that hash.
+func CheckDump(p *launch.Process, filter [32]byte) error {
+	d, err := openProc(p.PID())
+	if err != nil {
+		return err
+	}
+	defer d.close()
+	return (&Proof{p: p, filter: filter}).filterDumped(d, Expect{Filters: 1})
 }

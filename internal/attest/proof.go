@@ -13,8 +13,13 @@ import (
 	"sallyport/internal/launch"
 )
 
-// MaxLevel is the highest level that Prove knows.
-const MaxLevel = 3
+const (
+	// DumpLevel compares the kernel's dump of the filter. What a worker alone may
+	// hold is granted at no lower level.
+	DumpLevel = 4
+	// MaxLevel is the highest level that Prove knows.
+	MaxLevel = DumpLevel
+)
 
 // Expect is what the worker should look like.
 type Expect struct {
@@ -31,7 +36,8 @@ type Proof struct {
 	level   int
 	p       *launch.Process
 	threads int
-	filter  [32]byte
+	filter  [32]byte // of the verified program, with the worker's pid in it
+	dump    [32]byte // of what the kernel gave out
 	taken   time.Time
 	took    []time.Duration // by level, from 1
 }
@@ -60,11 +66,11 @@ func (f *Proof) take(e Expect) error {
 	if err := f.Check(); err != nil {
 		return err
 	}
-	steps := []func(*procDir, Expect) error{f.threadsConfined, f.surroundings, f.execNoticed}
+	steps := []func(*procDir, Expect) error{f.threadsConfined, f.surroundings, f.execNoticed, f.filterDumped}
 	for i := range f.level {
 		start := time.Now()
 		if err := steps[i](dir, e); err != nil {
-			if gone := f.Check(); gone != nil {
+			if gone := f.goneWithin(endsWithin); gone != nil {
 				return gone // the better reason
 			}
 			return err
@@ -72,6 +78,16 @@ func (f *Proof) take(e Expect) error {
 		f.took = append(f.took, time.Since(start))
 	}
 	return f.Check()
+}
+
+// Sweep takes level 1 again, later. A worker that is gone has not drifted: nil.
+func (f *Proof) Sweep(e Expect) error {
+	again := &Proof{level: 1, p: f.p, taken: time.Now()}
+	err := again.take(e)
+	if err != nil && f.goneWithin(endsWithin) != nil {
+		return nil
+	}
+	return err
 }
 
 // execNoticed is level 3.
@@ -96,7 +112,14 @@ func (f *Proof) Took(level int) time.Duration {
 }
 
 // Check says whether the process that was proved still lives.
-func (f *Proof) Check() error {
+func (f *Proof) Check() error { return f.goneWithin(0) }
+
+// endsWithin is how long a worker that is being killed may take to be a zombie:
+// until then its threads vanish one by one, and what is read of it is odd.
+const endsWithin = 100 * time.Millisecond
+
+// goneWithin is an error when the worker is dead by then.
+func (f *Proof) goneWithin(limit time.Duration) error {
 	select {
 	case <-f.p.Done():
 		return errors.New("the worker is gone")
@@ -111,7 +134,7 @@ func (f *Proof) Check() error {
 		// A pidfd is readable from the moment its process is a zombie.
 		set := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
 		for {
-			n, err := unix.Poll(set, 0)
+			n, err := unix.Poll(set, int(limit.Milliseconds()))
 			if err == unix.EINTR {
 				continue
 			}

@@ -10,7 +10,7 @@ import (
 var common = []attrType{
 	{name: "ready_within", value: durationIn(10*time.Millisecond, time.Hour), fallback: 5 * time.Second, doc: "time from the start to ready"},
 	{name: "heartbeat", value: durationIn(100*time.Millisecond, 24*time.Hour), fallback: 10 * time.Second, doc: "longest silence of a living worker"},
-	{name: "proof", value: proofLevel, fallback: 3, doc: "level of proof of confinement without which it is granted nothing"},
+	{name: "proof", value: wholeNumber(1, 4), fallback: 3, doc: "level of proof of confinement without which it is granted nothing"},
 }
 
 var defaultsBlock = &blockType{
@@ -36,7 +36,7 @@ var workerBlock = &blockType{
 		{name: "exec", later: true, doc: "may execute programs"},
 		{name: "read_only", value: listOf("absolute paths", absolutePath, false), doc: "directories of the system that it finds in its root, to read and to execute"},
 		{name: "start_grace", value: durationIn(0, time.Minute), fallback: 500 * time.Millisecond, doc: "protocol 0 and 1: how long after the last exec the calls of the profile's start block are admitted"},
-		{name: "start", later: true, doc: "starts on the first connection"},
+		{name: "start", value: oneOf("now", "on-connect"), fallback: "now", doc: "now: with the supervisor; on-connect: when somebody connects to a socket that it listens on, and again after it has left with exit code 0"},
 	}, common...),
 	blocks: []*blockType{
 		{name: "queue", label: "a queue", many: true, doc: "its part in a queue", attrs: []attrType{
@@ -73,16 +73,6 @@ func textFault(t valueType, s string) string {
 	}
 	return r.problems[0].What
 }
-
-var proofLevel = valueType{"a level from 1 to 3", func(r *reader, l literal) (any, bool) {
-	if l.kind == numberLiteral {
-		if n, _ := l.number.Int64(); n == 4 {
-			r.fault(l.rng, fault{"proof level 4 is not in this version", "", "use 3, which is also the default"})
-			return nil, false
-		}
-	}
-	return wholeNumber(1, 3).read(r, l)
-}}
 
 var command = valueType{"a list of a program and its arguments", func(r *reader, l literal) (any, bool) {
 	v, ok := listOf("a program and its arguments", argument, true).read(r, l)

@@ -3,6 +3,7 @@ package fault_test
 import (
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -56,5 +57,48 @@ func TestPlanReplaced(t *testing.T) {
 	}
 	if err := fault.Plan(""); err != nil || fault.On("leak-fd") {
 		t.Errorf("the empty plan: %v", err)
+	}
+}
+
+// TestOrders runs this test again with a directory of orders: a point counts
+// from when its file is there, and the file says afterwards that it was it. The
+// plan for a worker is given out once.
+func TestOrders(t *testing.T) {
+	const key = "SALLYPORT_FAULT_DIR"
+	if dir := os.Getenv(key); dir != "" {
+		fault.Point("P9") // before there is an order
+		if fault.Heir("a") != nil {
+			t.Error("a plan from nowhere")
+		}
+		write := func(name, text string) {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		write("worker.a", "W1=kill\n")
+		if got := strings.Join(fault.Heir("a"), " "); got != "SALLYPORT_FAULT=W1=kill" || fault.Heir("a") != nil {
+			t.Errorf("%q", got)
+		}
+		write("P9", "2")
+		fault.Point("P9")
+		fault.Point("P8")
+		fault.Point("P9")
+		return
+	}
+	dir := t.TempDir()
+	cmd := exec.Command("/proc/self/exe", "-test.run=^TestOrders$")
+	cmd.Env = append(os.Environ(), key+"="+dir, "SALLYPORT_FAULT=tell=on")
+	out, err := cmd.CombinedOutput()
+	if !fault.Enabled {
+		if fault.Heir("a") != nil {
+			t.Error("without failpoints a plan is given out")
+		}
+		return
+	}
+	if err == nil || err.Error() != "signal: killed" || !strings.Contains(string(out), "fault: P9 of process ") {
+		t.Errorf("%v: %s", err, out)
+	}
+	if _, err := os.Stat(filepath.Join(dir, "P9.done")); err != nil {
+		t.Error(err)
 	}
 }

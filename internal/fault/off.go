@@ -17,6 +17,10 @@ func On(name string) bool { return false }
 // build nothing is counted.
 func Hits(name string) int { return 0 }
 
+// Heir is what the environment of a worker's next process is to have besides.
+// In this build that is nothing.
+func Heir(name string) []string { return nil }
+
 // Plan replaces the plan. This build can follow none.
 func Plan(text string) error {
 	if text == "" {

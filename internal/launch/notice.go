@@ -13,6 +13,8 @@ import (
 // receive takes one notice and decides it. A call that took a signal while it
 // waited is gone (ENOENT) and is announced again when the kernel restarts it.
 func (p *Process) receive() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
 	n, err := sys.SeccompReceive(p.listener)
 	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINTR) {
 		return
@@ -21,8 +23,6 @@ func (p *Process) receive() {
 		p.end(fmt.Errorf("notice of a call: %w", err))
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
 	if err := p.judge(n); err != nil && !errors.Is(err, unix.ENOENT) {
 		p.end(fmt.Errorf("answer to call %d: %w", n.Nr, err))
 	}

@@ -3,7 +3,6 @@ package launch_test
 import (
 	"fmt"
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -12,7 +11,6 @@ import (
 
 	"sallyport/internal/launch"
 	"sallyport/internal/launch/launchtest"
-	"sallyport/internal/sys"
 )
 
 // denyVariable is the call that a kernel should seem not to have: "nr errno".
@@ -30,21 +28,13 @@ func roleProbe() error {
 	if _, err := fmt.Sscan(deny, &nr, &errno); err != nil {
 		return err
 	}
-	runtime.LockOSThread()
-	self, err := unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return err
-	}
-	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
-		return err
-	}
 	filter := launchtest.Assemble(
 		bpf.LoadAbsolute{Off: 0, Size: 4},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: nr, SkipFalse: 1},
 		bpf.RetConstant{Val: 0x00050000 | errno},
 		bpf.RetConstant{Val: 0x7fff0000},
 	)
-	return sys.SeccompExec(filter, self, []string{"probe"}, []string{roleVariable + "=probe"}, func() {})
+	return launchtest.ExecUnder(filter, []string{roleVariable + "=probe"})
 }
 
 func TestProbeSaysWhatIsMissing(t *testing.T) {

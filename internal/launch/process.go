@@ -24,8 +24,8 @@ type Process struct {
 	started chan struct{} // closed when the plugin's image runs
 	done    chan struct{} // closed when reaped and everything is closed
 
-	// mu is held from the choice of a notice's phase to its answer, so that
-	// after SetPhase nothing is answered by the rules of an earlier phase.
+	// mu is held from the receipt of a notice to its answer, so that after
+	// SetPhase nothing is answered by the rules of an earlier phase.
 	mu     sync.Mutex
 	phase  Phase
 	notice *ExecNotice
@@ -41,6 +41,8 @@ type Process struct {
 	fetched   bool
 	stageSaid []byte
 	fault     error
+
+	standing chan struct{} // from Suspend to Resume, guarded by mu; closed when nobody watches
 }
 
 // ExecNotice is what the kernel said of the exec that made the stage the
@@ -93,6 +95,16 @@ func (p *Process) SetPhase(phase Phase) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.phase = max(p.phase, phase)
+}
+
+// Undisturbed calls do while no notice of the worker is in hand: none is received
+// before do returns. A thread whose call was announced and received waits in a
+// state in which it can be killed but not stopped. do must be quick, and may call
+// nothing of the Process but Name and PID.
+func (p *Process) Undisturbed(do func() error) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return do()
 }
 
 // ExecNotice is false before the exec was admitted.

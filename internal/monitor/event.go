@@ -14,6 +14,7 @@ const (
 	Tick     EventKind = iota // time has passed; look at the deadline
 	Start                     // somebody wants the worker to run
 	Stop                      // somebody wants it to end
+	Again                     // somebody wants it to end and to run anew
 	Hello                     // HELLO came
 	Proved                    // its confinement is proved
 	Readied                   // READY came
@@ -21,6 +22,7 @@ const (
 	Finished                  // DONE: it ends by itself and is not to be restarted
 	Failed                    // a launch, proof, grant or protocol fault; Reason says which
 	Breached                  // a call outside its profile; the process is being killed
+	Flooded                   // it kept a lane full through every warning; Reason says which
 	Exited                    // the process was reaped
 )
 

@@ -37,8 +37,10 @@ type Monitor struct {
 	deadline time.Time // zero: none
 	readyAt  time.Time // zero: not ready in this epoch
 	unwanted bool      // Stop came
+	again    bool      // Again, or Start after Stop, came: launch at the exit
 	finished bool      // DONE came
 	breached bool
+	flooded  bool
 	reason   string // why the supervisor ends it, or how it ended
 	failures []time.Time
 	restarts int
@@ -61,6 +63,13 @@ func (m *Monitor) Deadline() (at time.Time, ok bool) {
 	return m.deadline, !m.deadline.IsZero()
 }
 
+// Reconfigure changes the rules from now on: times, restarts and delays. The
+// deadline of a start or stop under way stays what it was.
+func (m *Monitor) Reconfigure(now time.Time, cfg Config) {
+	m.cfg = cfg
+	m.heard(now)
+}
+
 // Handle takes one event, observed at now, and returns what is to be done.
 // An event that means nothing in the present state changes nothing.
 func (m *Monitor) Handle(now time.Time, e Event) []Action {
@@ -69,6 +78,8 @@ func (m *Monitor) Handle(now time.Time, e Event) []Action {
 		return m.start(now)
 	case Stop:
 		return m.stop(now)
+	case Again:
+		return m.restart(now)
 	case Tick:
 		return m.tick(now)
 	case Exited:
@@ -90,6 +101,10 @@ func (m *Monitor) Handle(now time.Time, e Event) []Action {
 		m.finished = true
 	case Failed:
 		return m.end(now, e.Reason)
+	case Flooded:
+		acts := m.end(now, e.Reason)
+		m.flooded = true
+		return acts
 	case Breached:
 		acts := m.end(now, e.Reason)
 		m.breached, m.reason = true, e.Reason // whatever was noticed first, this was the cause
@@ -99,11 +114,27 @@ func (m *Monitor) Handle(now time.Time, e Event) []Action {
 }
 
 func (m *Monitor) start(now time.Time) []Action {
-	m.unwanted = false
-	if m.state.Running() || m.state == Backoff {
-		return nil
+	if !m.state.Running() {
+		return m.afresh(now)
 	}
-	// A start by hand clears what led to giving up: the operator has looked.
+	m.again = m.again || m.unwanted
+	m.unwanted = false
+	return nil
+}
+
+// restart is a stop that is followed by a start, whatever the rules say.
+func (m *Monitor) restart(now time.Time) []Action {
+	if !m.state.Running() {
+		return m.afresh(now)
+	}
+	acts := m.stop(now)
+	m.unwanted, m.again = false, true
+	return acts
+}
+
+// afresh launches by the wish of an operator, who has looked: what led to
+// giving up is forgotten.
+func (m *Monitor) afresh(now time.Time) []Action {
 	m.failures, m.restarts = nil, 0
 	m.cfg.Delay.Reset()
 	return m.launch(now)
@@ -111,7 +142,8 @@ func (m *Monitor) start(now time.Time) []Action {
 
 func (m *Monitor) launch(now time.Time) []Action {
 	m.state, m.deadline = Starting, now.Add(m.cfg.ReadyWithin)
-	m.readyAt, m.finished, m.breached, m.reason = time.Time{}, false, false, ""
+	m.readyAt, m.finished, m.breached, m.flooded = time.Time{}, false, false, false
+	m.unwanted, m.again = false, false
 	return []Action{{Kind: Launch}}
 }
 
@@ -143,7 +175,7 @@ func (m *Monitor) heard(now time.Time) {
 }
 
 func (m *Monitor) stop(now time.Time) []Action {
-	m.unwanted = true
+	m.unwanted, m.again = true, false
 	switch m.state {
 	case Ready:
 		m.state, m.deadline, m.reason = Stopping, now.Add(m.cfg.StopGrace), "stopped"
@@ -193,13 +225,20 @@ func (m *Monitor) exited(now time.Time, e Event) []Action {
 	if !ours && e.Reason != "" {
 		m.reason = e.Reason
 	}
+	acts := []Action{{Kind: Revoke}, {Kind: Release}}
+	if m.again {
+		return append(acts, m.afresh(now)...)
+	}
 	m.state, m.deadline = m.next(now, e.Clean && !ours)
-	return []Action{{Kind: Revoke}, {Kind: Release}}
+	return acts
 }
 
 // next is the state after an exit, and when it is left again.
 func (m *Monitor) next(now time.Time, clean bool) (State, time.Time) {
 	when := m.cfg.Restart.When
+	if m.flooded && !m.unwanted {
+		return Quarantined, time.Time{} // it was warned twice: whatever the rule, not again by itself
+	}
 	if m.unwanted || m.finished || when == "never" || when == "on-failure" && clean {
 		return Stopped, time.Time{}
 	}

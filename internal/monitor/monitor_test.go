@@ -66,6 +66,37 @@ func TestSchedules(t *testing.T) {
 		"done": append(slices.Clone(start),
 			step{0, ev(monitor.Finished), monitor.Ready, nil},
 			step{0, crash, monitor.Stopped, gone}),
+		"flood": append(slices.Clone(start),
+			step{0, monitor.Event{Kind: monitor.Flooded, Reason: "flooded"}, monitor.Stopping, end},
+			step{0, crash, monitor.Quarantined, gone},
+			step{time.Hour, ev(monitor.Tick), monitor.Quarantined, nil},
+			step{0, ev(monitor.Start), monitor.Starting, []monitor.ActionKind{monitor.Launch}},
+			step{0, crash, monitor.Backoff, gone}),
+		"flood, and nobody wants it back": append(slices.Clone(start),
+			step{0, monitor.Event{Kind: monitor.Flooded, Reason: "flooded"}, monitor.Stopping, end},
+			step{0, ev(monitor.Stop), monitor.Stopping, nil},
+			step{0, crash, monitor.Stopped, gone}),
+		"restart by hand": append(slices.Clone(start),
+			step{0, ev(monitor.Again), monitor.Stopping, []monitor.ActionKind{monitor.Revoke, monitor.AskStop}},
+			step{time.Second, monitor.Event{Kind: monitor.Exited, Clean: true}, monitor.Starting, append(slices.Clone(gone), monitor.Launch)}),
+		"restart that hangs": append(slices.Clone(start),
+			step{0, ev(monitor.Again), monitor.Stopping, []monitor.ActionKind{monitor.Revoke, monitor.AskStop}},
+			step{2 * time.Second, ev(monitor.Tick), monitor.Stopping, end},
+			step{0, crash, monitor.Starting, append(slices.Clone(gone), monitor.Launch)}),
+		"restart, then stop": append(slices.Clone(start),
+			step{0, ev(monitor.Again), monitor.Stopping, []monitor.ActionKind{monitor.Revoke, monitor.AskStop}},
+			step{0, ev(monitor.Stop), monitor.Stopping, nil},
+			step{0, crash, monitor.Stopped, gone}),
+		"stop, then start": append(slices.Clone(start),
+			step{0, ev(monitor.Stop), monitor.Stopping, []monitor.ActionKind{monitor.Revoke, monitor.AskStop}},
+			step{0, ev(monitor.Start), monitor.Stopping, nil},
+			step{0, monitor.Event{Kind: monitor.Exited, Clean: true}, monitor.Starting, append(slices.Clone(gone), monitor.Launch)}),
+		"start in backoff": append(slices.Clone(start),
+			step{0, crash, monitor.Backoff, gone},
+			step{0, ev(monitor.Start), monitor.Starting, []monitor.ActionKind{monitor.Launch}}),
+		"start of a running one": append(slices.Clone(start),
+			step{0, ev(monitor.Start), monitor.Ready, nil},
+			step{0, monitor.Event{Kind: monitor.Exited, Clean: true}, monitor.Stopped, gone}),
 		"clean exit, on-failure": append(slices.Clone(start),
 			step{0, monitor.Event{Kind: monitor.Exited, Clean: true}, monitor.Stopped, gone}),
 	} {
@@ -89,9 +120,9 @@ func play(t *testing.T, m *monitor.Monitor, steps []step) {
 
 func TestGivesUpAndComesBackByHand(t *testing.T) {
 	for _, c := range []struct {
-		kind monitor.EventKind
-		want monitor.State
-	}{{monitor.Failed, monitor.GivenUp}, {monitor.Breached, monitor.Quarantined}} {
+		kind, byHand monitor.EventKind
+		want         monitor.State
+	}{{monitor.Failed, monitor.Start, monitor.GivenUp}, {monitor.Breached, monitor.Again, monitor.Quarantined}} {
 		m, now := monitor.New(config()), time.Unix(0, 0)
 		m.Handle(now, ev(monitor.Start))
 		for range 3 {
@@ -105,9 +136,30 @@ func TestGivesUpAndComesBackByHand(t *testing.T) {
 		if m.State() != c.want || m.Reason() != "why" {
 			t.Fatalf("state %v for %q, want %v for the first reason", m.State(), m.Reason(), c.want)
 		}
-		if acts := m.Handle(now, ev(monitor.Start)); len(acts) != 1 || m.State() != monitor.Starting {
+		if acts := m.Handle(now, ev(c.byHand)); len(acts) != 1 || m.State() != monitor.Starting {
 			t.Fatalf("a start by hand led to %v", m.State())
 		}
+		// What led to giving up is forgotten: one more failure is the first.
+		m.Handle(now, monitor.Event{Kind: monitor.Exited, Reason: "killed by SIGKILL"})
+		if m.State() != monitor.Backoff {
+			t.Fatalf("after a failure that followed a start by hand: %v", m.State())
+		}
+	}
+}
+
+// TestReconfigure: new rules hold for the next failure, and a ready worker's
+// heartbeat from now on.
+func TestReconfigure(t *testing.T) {
+	m, now := monitor.New(config()), time.Unix(0, 0)
+	play(t, m, start)
+	rules := config()
+	rules.Heartbeat, rules.Restart.When = time.Second, "never"
+	m.Reconfigure(now, rules)
+	if at, ok := m.Deadline(); !ok || at.Sub(now) != time.Second {
+		t.Errorf("deadline %v, %v", at, ok)
+	}
+	if m.Handle(now, monitor.Event{Kind: monitor.Exited, Reason: "killed by SIGKILL"}); m.State() != monitor.Stopped {
+		t.Errorf("state %v under the rule never", m.State())
 	}
 }
 

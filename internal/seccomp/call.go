@@ -169,7 +169,7 @@ func comparisons(e expr, visit func(*compare)) {
 // symbol is a value for each variable that stands for the variable itself where
 // profiles are compared or shown and no worker is there. No queue, size or
 // process has them in practice.
-var symbol = map[string]uint64{"send_queues": 0x7a110001, "receive_queues": 0x7a110002, "frames": 0x7a110003, selfPID: PIDTemplate}
+var symbol = map[string]uint64{"send_queues": 0x7a110001, "receive_queues": 0x7a110002, "frames": 0x7a110003, "block_queues": 0x7a110004, selfPID: PIDTemplate}
 
 // Symbols binds every variable to the value that stands for it.
 func Symbols() Vars {

@@ -8,7 +8,7 @@ import (
 )
 
 // variables are the values that a profile can leave open until Bind.
-var variables = []string{"send_queues", "receive_queues", "frames", "self_pid"}
+var variables = []string{"send_queues", "receive_queues", "block_queues", "frames", "self_pid"}
 
 // IsVariable reports whether profiles know a variable of that name, without the $.
 func IsVariable(name string) bool { return slices.Contains(variables, name) }

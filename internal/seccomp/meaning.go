@@ -190,6 +190,9 @@ func argumentWords(a Arch, call string, arg int, v uint64) string {
 			return "$" + name
 		}
 	}
+	if v == 0 && (arg >= len(signature(call)) || signature(call)[arg].bits) {
+		return "0"
+	}
 	if sig := signature(call); arg < len(sig) {
 		text := sig[arg].describe(a, v)
 		if sig[arg].names == "O_" {

@@ -147,6 +147,8 @@ func (l *Learned) condition(call string, m tellingArg, args [6]uint64) string {
 	switch {
 	case call == "msgsnd" && m.arg == 0 && slices.Contains(l.Vars["send_queues"], t.value):
 		return "arg0 in $send_queues"
+	case call == "msgsnd" && m.arg == 0 && slices.Contains(l.Vars["block_queues"], t.value):
+		return "arg0 in $block_queues"
 	case call == "msgrcv" && m.arg == 0 && slices.Contains(l.Vars["receive_queues"], t.value):
 		return "arg0 in $receive_queues"
 	case call == "msgsnd" && m.arg == 2 && slices.Contains(l.Vars["frames"], t.value):
@@ -155,6 +157,8 @@ func (l *Learned) condition(call string, m tellingArg, args [6]uint64) string {
 		return "arg0 == $self_pid"
 	case (call == "mmap" || call == "mmap2" || call == "mprotect") && t.value != 0:
 		return "" // an executable page: the line is for the call as a whole
+	case m.arg == 2 && (call == "fcntl" || call == "fcntl64") && t.value == 0 && uint32(args[1]) == fSetFL:
+		return "arg2 & ~(O_ACCMODE|O_NONBLOCK|O_LARGEFILE) == 0"
 	case call == "clone":
 		return fmt.Sprintf("arg0 == %s", argumentWords(l.Arch, call, 0, t.value))
 	case m.arg == flagsArg(call) && t.mask == atEmptyPath && t.value == 0:

@@ -19,6 +19,8 @@ type Config struct {
 	Name  string // names the worker in errors; "pid N" when empty
 	PID   int    // the worker's process: a record that another process sent is a fault; 0 accepts any
 	Proof int    // the least Proof.Level that an offer must come with
+	// ProofExclusive is the same for an offer in ModeExclusive, where it is more.
+	ProofExclusive int
 
 	// PidFD is a pidfd of the worker's process, borrowed until Close. With it
 	// the parent can look at the worker's copies (pidfd_getfd(2), Linux 5.6,
@@ -141,7 +143,8 @@ type Conn struct {
 	slots    int
 	offered  map[offerID]*offer
 	recalls  map[*recall]struct{}
-	late     uint64 // RELEASED words about grants that are not the worker's to release any more
+	stood    chan struct{} // from Suspend to Resume; closed when the reader has ended
+	late     uint64        // RELEASED words about grants that are not the worker's to release any more
 }
 
 // NewConn takes the parent's end of a channel and starts to read it.
@@ -158,6 +161,14 @@ func NewConn(parent *os.File, cfg Config) (*Conn, error) {
 	}
 	_ = ch.setOption("SO_PASSRIGHTS", unix.SO_PASSRIGHTS, 0)
 
+	c := newConn(ch, cfg)
+	c.wg.Add(1)
+	go c.read()
+	return c, nil
+}
+
+// newConn makes a Conn that nobody reads yet.
+func newConn(ch *channel, cfg Config) *Conn {
 	c := &Conn{
 		cfg: cfg, peer: cfg.Name, ch: ch,
 		sending: make(chan struct{}, 1),
@@ -171,9 +182,7 @@ func NewConn(parent *os.File, cfg Config) (*Conn, error) {
 		recalls: make(map[*recall]struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.wg.Add(1)
-	go c.read()
-	return c, nil
+	return c
 }
 
 // Hello waits for the worker's HELLO. A worker that speaks no version in common

@@ -48,7 +48,7 @@ func (c *Conn) Offer(p Proof, items []Item) ([]*Grant, error) {
 	if err := c.checkItems(items); err != nil {
 		return nil, &Error{Op: "offer", Peer: c.peer, Err: err}
 	}
-	if err := accept(p, c.cfg.Proof); err != nil {
+	if err := accept(p, c.proofLevel(items[0].Mode == ModeExclusive)); err != nil {
 		return nil, &Error{Op: "offer", Peer: c.peer, Err: err}
 	}
 	o := &offer{conn: c, proof: p, exclusive: items[0].Mode == ModeExclusive, turn: make(chan struct{})}

@@ -25,6 +25,14 @@ func (w waiver) Level() int     { return math.MaxInt }
 func (w waiver) Check() error   { return nil }
 func (w waiver) String() string { return fmt.Sprintf("not proved, trusted: %s", string(w)) }
 
+// proofLevel is the level that an offer needs.
+func (c *Conn) proofLevel(exclusive bool) int {
+	if exclusive {
+		return max(c.cfg.Proof, c.cfg.ProofExclusive)
+	}
+	return c.cfg.Proof
+}
+
 // accept is nil when p is good enough for an offer now.
 func accept(p Proof, level int) error {
 	if p == nil {

@@ -34,7 +34,7 @@ func (o *offer) run(b batch) {
 			o.abandon(again, why)
 			return
 		}
-		if err := accept(o.proof, c.cfg.Proof); err != nil {
+		if err := accept(o.proof, c.proofLevel(o.exclusive)); err != nil {
 			o.abandon(again, fmt.Errorf("%w, and not sent again: %w", ErrLost, err))
 			return
 		}

@@ -73,6 +73,6 @@ worker "store" {
   }
   ready_within = "5 s"
   heartbeat    = 10
-  proof        = 4
+  proof        = 5
   exec         = "open"
 }

@@ -2,11 +2,13 @@ package launchtest
 
 import (
 	"encoding/binary"
+	"runtime"
 
 	"golang.org/x/net/bpf"
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/seccomp/pidpin"
+	"sallyport/internal/sys"
 )
 
 // Actions of a filter, from linux/seccomp.h.
@@ -24,7 +26,7 @@ var runtimeCalls = []uint32{
 	unix.SYS_FUTEX, unix.SYS_NANOSLEEP, unix.SYS_EPOLL_CREATE1, unix.SYS_EPOLL_CTL, unix.SYS_EPOLL_PWAIT, unix.SYS_EVENTFD2,
 	unix.SYS_RT_SIGACTION, unix.SYS_RT_SIGPROCMASK, unix.SYS_RT_SIGRETURN, unix.SYS_SIGALTSTACK, unix.SYS_GETTID, unix.SYS_GETPID,
 	unix.SYS_TGKILL, unix.SYS_CLONE, unix.SYS_EXIT, unix.SYS_EXIT_GROUP, unix.SYS_SCHED_YIELD, unix.SYS_GETRANDOM, unix.SYS_PRCTL,
-	unix.SYS_SCHED_GETAFFINITY, unix.SYS_PRLIMIT64, unix.SYS_PREAD64,
+	unix.SYS_SCHED_GETAFFINITY, unix.SYS_RESTART_SYSCALL, unix.SYS_PRLIMIT64, unix.SYS_PREAD64,
 }
 
 // Own is a filter that allows a Go runtime, and getpgid of the process's own id,
@@ -76,4 +78,18 @@ func Assemble(program ...bpf.Instruction) []byte {
 		out = binary.NativeEndian.AppendUint32(out, i.K)
 	}
 	return out
+}
+
+// ExecUnder executes this binary again, with env and no arguments, under filter.
+// It returns only an error.
+func ExecUnder(filter []byte, env []string) error {
+	runtime.LockOSThread()
+	self, err := unix.Open("/proc/self/exe", unix.O_RDONLY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	if err := unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0); err != nil {
+		return err
+	}
+	return sys.SeccompExec(filter, self, []string{"self"}, env, func() {})
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"os"
+	"os/signal"
 	"runtime"
 	"syscall"
 	"unsafe"
@@ -51,6 +52,24 @@ func try(word string, path *byte) syscall.Errno {
 		_, _, e = unix.RawSyscall(unix.SYS_GETPGID, 1, 0, 0)
 	case "fork":
 		forkAsker()
+	case "echo-signals":
+		got := make(chan os.Signal, 8)
+		signal.Notify(got, unix.SIGUSR1)
+		go func() {
+			for range got {
+				say("signal")
+			}
+		}()
+	case "open-root":
+		fd, err := unix.Open("/", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if e = errno(err); err == nil {
+			unix.Close(fd)
+		}
+	case "open-usr":
+		fd, err := unix.Open("/usr", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		if e = errno(err); err == nil {
+			unix.Close(fd)
+		}
 	case "exit":
 		os.Exit(7)
 	case "map-wx":
