@@ -60,7 +60,7 @@ func execute(ctx context.Context) int {
 		operateCommand("stop", "take a worker's rights, then let it end"),
 		operateCommand("restart", "stop a worker and start it again, given up or not"),
 		reloadCommand(),
-		queueCommand(), fdCommand(),
+		queueCommand(), fdCommand(), policyCommand(),
 	)
 	return report(root.ExecuteContext(ctx))
 }

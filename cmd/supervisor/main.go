@@ -33,6 +33,8 @@ type options struct {
 	json      bool
 	check     bool   // open, make and compile everything, start nothing
 	namespace string // set by ourselves for the exec that enters the IPC namespace
+	learn     string // a worker whose calls are recorded instead of filtered
+	learned   string // file for them
 	inherited socket.Inherited
 	manager   *systemd.Manager
 }
@@ -62,6 +64,9 @@ func main() {
 	flags.BoolVar(&o.check, "check", false, "open and compile everything that the configuration names, and start nothing")
 	version := flags.Bool("libseccomp", false, "print the version of libseccomp and end")
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
+	flags.StringVar(&o.learn, "learn", "", "record the calls of this `worker` instead of filtering them, for sallyport policy learn")
+	flags.StringVar(&o.learned, "learned", "", "`file` that the recorded calls are written to at the end")
+	compiling := flags.Bool("compile", false, "compile a profile that stands on standard input, for sallyport policy (needs no root)")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: supervisor [flags] FILE\n\nThe command `sallyport run FILE` starts it. Flags:")
 		flags.PrintDefaults()
@@ -74,6 +79,13 @@ func main() {
 	}
 	if *version {
 		fmt.Println(scmp.Version())
+		return
+	}
+	if *compiling && flags.NArg() == 0 {
+		if err := compileFor(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(exitFailed)
+		}
 		return
 	}
 	if flags.NArg() != 1 {
