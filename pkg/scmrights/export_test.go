@@ -29,7 +29,8 @@ func CompareBy(way, a, b int) (name string, same bool, err error) {
 
 // Arrive is what a receive does with control bytes, and closes what they name.
 func Arrive(control []byte) (rights int, malformed error) {
-	a := arrived(nil, control, 0)
+	var ch channel
+	a := ch.arrived(nil, control, 0)
 	_ = fd.CloseAll(a.rights)
 	return len(a.rights), a.malformed
 }
