@@ -34,3 +34,10 @@ func Arrive(control []byte) (rights int, malformed error) {
 	_ = fd.CloseAll(a.rights)
 	return len(a.rights), a.malformed
 }
+
+// Ring is what a worker remembers of tokens.
+type Ring struct{ ring tokenRing }
+
+func (r *Ring) Add(t [16]byte) bool { return r.ring.add(t) != nil }
+func (r *Ring) Has(t [16]byte) bool { return r.ring.find(t) != nil }
+func (r *Ring) Forget(t [16]byte)   { r.ring.forget(r.ring.find(t)) }

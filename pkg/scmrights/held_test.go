@@ -75,6 +75,19 @@ func TestHeldIsOfferedAgain(t *testing.T) {
 			}
 			borrowed(t, auditor, 0)
 		}
+		grants, err := conn.Offer(trusted, []scmrights.Item{h.Item()})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// One that is made now must not take the descriptor for the grant's.
+		if auditor, err = scmrights.NewAuditor(conn); err != nil {
+			t.Fatal(err)
+		}
+		e, err := peer.Receive(limit(t))
+		if err != nil || len(e.Grants) != 1 || e.Grants[0].Close() != nil || grants[0].Wait(limit(t)) != nil || grants[0].Close() != nil {
+			t.Fatalf("%+v, %v", e, err)
+		}
+		borrowed(t, auditor, 0)
 		if b := conn.Ledger(); b.Borrowed != 0 {
 			t.Errorf("%+v", b)
 		}
