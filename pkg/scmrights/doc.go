@@ -42,8 +42,9 @@
 // worker, at most Config.Resends times, and can be had back with
 // [Grant.Reclaim]. What a worker refuses for want of descriptor numbers is sent
 // again when it says CREDIT, and not before. The fourth end, expired, is a worker
-// that neither writes a receipt nor closes the pipe in time: whether it has the
-// descriptor nobody knows, and it should be ended.
+// that neither writes a receipt nor closes the pipe in time, or writes rubbish, or
+// has not answered when the Conn is closed: whether it has the descriptor nobody
+// knows, and it should be ended.
 //
 // # Modes
 //
