@@ -55,12 +55,12 @@ func execute(ctx context.Context) int {
 	root.AddCommand(
 		demoCommand(), runCommand(), versionCommand(),
 		checkCommand(), fmtCommand(),
-		statusCommand(), inspectCommand(), eventsCommand(),
+		statusCommand(), inspectCommand(), doctorCommand(), eventsCommand(),
 		operateCommand("start", "start a worker that is down"),
 		operateCommand("stop", "take a worker's rights, then let it end"),
 		operateCommand("restart", "stop a worker and start it again, given up or not"),
 		reloadCommand(),
-		queueCommand(), fdCommand(),
+		queueCommand(), fdCommand(), policyCommand(),
 	)
 	return report(root.ExecuteContext(ctx))
 }

@@ -87,7 +87,7 @@ func (r *reader) checkCommand(n *node, rules Rules) {
 		}
 	}
 	policy := get[string](n.t, "policy", n)
-	if policy != "" && rules.Policies != nil && !slices.Contains(rules.Policies, policy) {
+	if policy != "" && rules.Policies != nil && !slices.Contains(rules.Policies, policy) && !strings.ContainsRune(policy, '/') {
 		r.in(n, n.at("policy"), fault{fmt.Sprintf("there is no policy %q", policy), "", didYouMean(policy, rules.Policies, "policy")})
 	}
 }
