@@ -73,6 +73,11 @@ diff-sysvctl: ## random queue programs, kernel against model (N=100000 SEED= RES
 	@N=$(or $(N),100000) SEED=$(SEED) RESUME=$(RESUME) RESULTS=$(CURDIR)/docs/results/diff-sysvctl.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestProgramsAgainstModel$$' ./tests/differential
 
+.PHONY: soak-alerts
+soak-alerts: ## alerts to receivers that are killed at random (N=100000 SEED=)
+	@N=$(or $(N),100000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/soak-alerts.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestNoAlertIsLostInSilence$$' ./tests/alerts
+
 .PHONY: strace-scmrights
 strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 SEED=)
 	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \

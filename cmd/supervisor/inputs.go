@@ -37,7 +37,7 @@ func openInputs(cfg *config.Config, owners []uint32, o options, log hclog.Logger
 		faults = append(faults, in.open(conf, device.Options{Kept: o.stored(storedDevice)}))
 	}
 	var err error
-	if in.listeners, err = openListeners(cfg, o.inherited, nil, log); err != nil {
+	if in.listeners, err = openListeners(cfg, source{inherited: o.inherited, mayBeBusy: o.check}, log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -76,7 +76,7 @@ func (in *inputs) succeed(cfg *config.Config) (*inputs, error) {
 		}
 	}
 	var err error
-	if next.listeners, err = openListeners(cfg, nil, &in.listeners, in.log); err != nil {
+	if next.listeners, err = openListeners(cfg, source{known: &in.listeners}, in.log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {

@@ -30,6 +30,7 @@ type options struct {
 	owner     string // a further user id that may own configuration and binaries
 	level     string
 	json      bool
+	check     bool   // open, make and compile everything, start nothing
 	namespace string // set by ourselves for the exec that enters the IPC namespace
 	inherited socket.Inherited
 	manager   *systemd.Manager
@@ -57,6 +58,7 @@ func main() {
 	flags.StringVar(&o.owner, "owner", "", "further user `ids` that may own the configuration and the binaries")
 	flags.StringVar(&o.level, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
 	flags.BoolVar(&o.json, "log-json", false, "log JSON lines")
+	flags.BoolVar(&o.check, "check", false, "open and compile everything that the configuration names, and start nothing")
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: supervisor [flags] FILE\n\nThe command `sallyport run FILE` starts it. Flags:")
@@ -99,10 +101,13 @@ func start(o options) int {
 		return exitFailed
 	}
 	o.inherited = inherited
-	if o.manager, err = systemd.FromEnvironment(); err != nil {
+	run := supervise
+	if o.check {
+		run = examine
+	} else if o.manager, err = systemd.FromEnvironment(); err != nil {
 		log.Warn("the service manager will hear nothing", "why", err)
 	}
-	err = supervise(o, log)
+	err = run(o, log)
 	var problems config.Problems
 	switch {
 	case errors.As(err, &problems):

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -59,19 +60,19 @@ type supervisor struct {
 // supervise runs until a signal or a failure ends it, and returns after the
 // ordered stop.
 func supervise(o options, log hclog.Logger) error {
-	baseline, err := descriptors()
+	s, err := newSupervisor(o, log)
 	if err != nil {
 		return err
 	}
-	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
-		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
-		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
-		stopping: make(chan struct{}), stopped: make(chan struct{})}
-	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
 	signal.Notify(s.hangups, unix.SIGHUP)
-	if err := s.open(); err != nil {
+	err = s.open()
+	if err == nil {
+		st := s.now()
+		s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
+	}
+	if err != nil {
 		s.close(context.Background())
 		return err
 	}
@@ -89,6 +90,20 @@ func supervise(o options, log hclog.Logger) error {
 	add(&group, "watch", func() error { return s.watch(watchCtx) }, s.afterStop(cancelWatch))
 	add(&group, "control", s.server.Execute, s.afterStop(func() { s.server.Interrupt(nil) }))
 	return group.Run()
+}
+
+// newSupervisor has nothing open yet.
+func newSupervisor(o options, log hclog.Logger) (*supervisor, error) {
+	baseline, err := descriptors()
+	if err != nil {
+		return nil, err
+	}
+	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
+		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
+		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
+		stopping: make(chan struct{}), stopped: make(chan struct{})}
+	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
+	return s, nil
 }
 
 // add gives the group an actor whose errors and panics carry its name.
@@ -156,20 +171,22 @@ func (s *supervisor) open() error {
 		return err
 	}
 	s.filters = newFilters()
+	var faults []error
 	for i := range st.cfg.Workers {
 		w, err := newWorker(s, st, &st.cfg.Workers[i])
 		if err != nil {
-			return err
+			faults = append(faults, err)
+			continue
 		}
 		st.workers = append(st.workers, w)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
 	}
 	if s.stage, err = config.Binary(st.programs.Worker(), s.owners...); err != nil {
 		return err
 	}
-	if s.launcher, err = launch.New(s.stage); err != nil {
-		return err
-	}
-	s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
+	s.launcher, err = launch.New(s.stage)
 	return err
 }
 

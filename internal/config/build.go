@@ -46,7 +46,7 @@ func (r *reader) buildSupervisor(top *node, c *Config) {
 	s := &c.Supervisor
 	s.Name = get[string](supervisorBlock, "name", n)
 	if s.Name == "" {
-		s.Name = strings.TrimSuffix(path.Base(r.file), ".hcl")
+		s.Name = strings.TrimSuffix(strings.TrimSuffix(path.Base(r.file), ".json"), ".hcl")
 		if textFault(name, s.Name) != "" {
 			s.Name = "sallyport"
 		}

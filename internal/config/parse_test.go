@@ -232,8 +232,13 @@ func FuzzParse(f *testing.F) {
 			f.Add(src)
 		}
 	}
+	f.Add([]byte(inJSON))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		c, err := config.Parse("fuzz.hcl", src)
+		file := "fuzz.hcl"
+		if len(src) > 0 && src[0] == '{' { // nothing of the native form begins so
+			file = "fuzz.json"
+		}
+		c, err := config.Parse(file, src)
 		var problems config.Problems
 		if (c == nil) != errors.As(err, &problems) || c == nil && len(problems) == 0 {
 			t.Fatalf("config %v, error %v", c, err)

@@ -73,7 +73,7 @@ var channel = pattern("the name of a channel", `[A-Za-z0-9][A-Za-z0-9_-]{0,45}`,
 // objectOf reads an object by a table; the value is a *node.
 func objectOf(t *blockType) valueType {
 	words := "an object, as in " + t.name + " = { " + t.attrs[0].name + " = ... },"
-	return valueType{words, func(r *reader, l literal) (any, bool) {
+	return valueType{words: words, object: t, read: func(r *reader, l literal) (any, bool) {
 		if !r.want(l, objectLiteral, words) {
 			return nil, false
 		}

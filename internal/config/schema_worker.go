@@ -74,7 +74,7 @@ func textFault(t valueType, s string) string {
 	return r.problems[0].What
 }
 
-var command = valueType{"a list of a program and its arguments", func(r *reader, l literal) (any, bool) {
+var command = valueType{words: "a list of a program and its arguments", read: func(r *reader, l literal) (any, bool) {
 	v, ok := listOf("a program and its arguments", argument, true).read(r, l)
 	if !ok {
 		return nil, false
@@ -111,7 +111,7 @@ var argument = textOf("text", func(s string) fault {
 // maxSettings leaves room for lanes and sensors in the record that starts a worker.
 const maxSettings = 8 << 10
 
-var settings = valueType{`an object of texts, as in { every = "10s" },`, func(r *reader, l literal) (any, bool) {
+var settings = valueType{words: `an object of texts, as in { every = "10s" },`, read: func(r *reader, l literal) (any, bool) {
 	if !r.want(l, objectLiteral, `an object of texts, as in { every = "10s" },`) {
 		return nil, false
 	}
