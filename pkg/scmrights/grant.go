@@ -202,6 +202,14 @@ func (g *Grant) leave() {
 
 func (g *Grant) answered() bool { return g.ended.Load() }
 
+// seq is that of the last record that carried it, 0 before there is one.
+func (g *Grant) seq() uint64 {
+	if g.sent == nil {
+		return 0
+	}
+	return g.sent.seq
+}
+
 // step moves the grant on; conn.mu is held. It is false, and nothing happens,
 // when the table does not have the step: a grant that has ended stays ended.
 func (g *Grant) step(to State) bool {
@@ -219,11 +227,7 @@ func (g *Grant) finish(to State, err error) {
 		return
 	}
 	if err != nil {
-		e := &Error{Op: "receipt of " + g.slot.name, Peer: g.conn.peer, Err: err}
-		if g.sent != nil {
-			e.Seq = g.sent.seq
-		}
-		g.err = e
+		g.err = &Error{Op: "receipt of " + g.slot.name, Peer: g.conn.peer, Seq: g.seq(), Err: err}
 	}
 	g.offer.free(1)
 	g.ended.Store(true)

@@ -319,3 +319,41 @@ func TestSparePipe(t *testing.T) {
 		}
 	}
 }
+
+// TestHeldIsNotLeft: an estate has the grant and not the descriptor, which is not
+// the Conn's to leave.
+func TestHeldIsNotLeft(t *testing.T) {
+	testenv.CheckFDs(t)
+	h := hold(t, "a", scmrights.KindAttribute, file(t, "1"))
+	conn, peer := connect(t, scmrights.Config{})
+	served := serve(t, peer)
+	grants, err := conn.Offer(trusted, []scmrights.Item{h.Item()})
+	if err != nil || grants[0].Wait(limit(t)) != nil {
+		t.Fatal(err)
+	}
+	left, files := estate(t, conn)
+	if len(files) != 1 || left.Balance.Borrowed != 0 || left.Offers[0].Grants[0].Copy != -1 {
+		t.Errorf("%d descriptors, %+v", len(files), left)
+	}
+	next, came, err := scmrights.Import(left, files, scmrights.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	next.Resume()
+	if len(came) != 1 || came[0].State() != scmrights.StateDelivered || came[0].Close() != nil {
+		t.Errorf("%d grants", len(came))
+	}
+	again, err := next.Offer(trusted, []scmrights.Item{h.Item()})
+	if err != nil || again[0].Wait(limit(t)) != nil {
+		t.Error(err)
+	}
+	if err := next.Close(); err != nil {
+		t.Error(err)
+	}
+	if b := next.Ledger(); b.Borrowed != 0 || b.Open != 0 {
+		t.Errorf("%+v", b)
+	}
+	conn.Close()
+	for range served {
+	}
+}
