@@ -95,6 +95,10 @@ FUZZED := ./pkg/scmrights ./internal/sys ./internal/config
 fuzz: ## every fuzzer of the hand-over and the configuration, one after the other (TIME=60s each)
 	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
 
+.PHONY: fuzz-brief
+fuzz-brief: setup ## every fuzzer there is for a moment, without a result to keep (TIME=8s each)
+	@TIME=$(or $(TIME),8s) tools/fuzz.sh $(FUZZED) ./internal/reading ./internal/lane ./internal/seccomp
+
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
 	@tools/container.sh prepare

@@ -17,11 +17,11 @@ import (
 	"sallyport/pkg/scmrights"
 )
 
-// sample is what the rounds of one side took, in nanoseconds, and what was
-// allocated in them.
+// sample is what the rounds of one side took, in nanoseconds, turn by turn, and
+// what was allocated in them.
 type sample struct {
 	name           string
-	cycle, latency []uint32
+	cycle, latency [][]uint32
 	rounds         uint64 // of which the allocations were counted
 	parent, worker uint64 // allocations
 }
@@ -34,7 +34,7 @@ var search = []string{"bare", "fcntl", "statx", "uring", "fstat"}
 
 // compare lets the sides take turns with so many descriptors.
 func compare(o options, count int) error {
-	rounds := max(o.rounds/(1+count/10), 100)
+	rounds := max(o.rounds/(1+count/10), 300)
 	var sides []*sample
 	modes := foreign
 	if o.search {
@@ -77,7 +77,7 @@ func compare(o options, count int) error {
 
 func (s *sample) print(count int, base *sample) {
 	fmt.Printf("%5d  %-9s", count, s.name)
-	for _, of := range []func(*sample) []uint32{func(s *sample) []uint32 { return s.latency }, func(s *sample) []uint32 { return s.cycle }} {
+	for _, of := range []func(*sample) [][]uint32{func(s *sample) [][]uint32 { return s.latency }, func(s *sample) [][]uint32 { return s.cycle }} {
 		mine, theirs := of(s), of(base)
 		fmt.Printf("  %8.1f %6.2f %8.1f %6.2f", at(mine, 50), at(mine, 50)/at(theirs, 50), at(mine, 99), at(mine, 99)/at(theirs, 99))
 	}
@@ -87,10 +87,16 @@ func (s *sample) print(count int, base *sample) {
 	fmt.Println()
 }
 
-// at is a percentile in microseconds.
-func at(took []uint32, percent int) float64 {
-	sorted := slices.Sorted(slices.Values(took))
-	return float64(sorted[(len(sorted)-1)*percent/100]) / 1000
+// at is a percentile in microseconds: the median of what it was in each turn, so
+// that a turn in which the machine did something else does not count for much.
+func at(turns [][]uint32, percent int) float64 {
+	var all []uint32
+	for _, took := range turns {
+		sorted := slices.Sorted(slices.Values(took))
+		all = append(all, sorted[(len(sorted)-1)*percent/100])
+	}
+	slices.Sort(all)
+	return float64(all[(len(all)-1)/2]) / 1000
 }
 
 // foreign is one turn of the C program.
@@ -103,7 +109,7 @@ func (s *sample) foreign(program, mode string, count, rounds int) error {
 	}
 	took := make([]uint32, 2*rounds)
 	err = binary.Read(bytes.NewReader(out), binary.NativeEndian, took)
-	s.cycle, s.latency = append(s.cycle, took[:rounds]...), append(s.latency, took[rounds:]...)
+	s.cycle, s.latency = append(s.cycle, took[:rounds]), append(s.latency, took[rounds:])
 	return err
 }
 
@@ -173,7 +179,7 @@ func (p *pair) block(s *sample, rounds int) error {
 			return err
 		}
 	}
-	s.cycle, s.latency = slices.Grow(s.cycle, rounds), slices.Grow(s.latency, rounds)
+	cycle, latency := make([]uint32, 0, rounds), make([]uint32, 0, rounds)
 	theirs, err := p.allocations()
 	if err != nil {
 		return err
@@ -185,15 +191,15 @@ func (p *pair) block(s *sample, rounds int) error {
 		if err != nil {
 			return err
 		}
-		s.latency = append(s.latency, uint32(took))
 		now := time.Now()
-		s.cycle = append(s.cycle, uint32(now.Sub(last)))
+		cycle, latency = append(cycle, uint32(now.Sub(last))), append(latency, uint32(took))
 		last = now
 	}
 	s.parent += mallocs() - ours
 	after, err := p.allocations()
 	s.worker += after - theirs
 	s.rounds += uint64(rounds)
+	s.cycle, s.latency = append(s.cycle, cycle), append(s.latency, latency)
 	return err
 }
 

@@ -73,7 +73,7 @@ func (o *offer) attend(ctx context.Context) bool {
 func (o *offer) readFirst(b batch, room *scratch) {
 	room.credits = o.conn.creditChange()
 	buf := room.receipt[:]
-	if got, ended := readQuick(b.pipe, buf, quickWait+time.Duration(len(b.grants))*quickWaitSlot); ended {
+	if got, ended := readQuick(b.pipe, buf, quickWait); ended {
 		closeEnd(b.pipe)
 		o.pipeClosed()
 		room.answer, room.err = o.decode(b, buf[:got], room)

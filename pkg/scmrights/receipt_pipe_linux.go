@@ -14,16 +14,17 @@ import (
 	"sallyport/internal/sys"
 )
 
-// A worker at work answers within the time of a few switches; for so long the
-// offer's goroutine waits in poll(2) without leaving its processor, which is
-// cheaper than putting the pipe into the runtime's poller: epoll_ctl twice, a
-// timer, a wake-up. Only who has not answered by then is waited for with the
-// runtime, until the deadline. It is no deadline itself, and so not on the
-// Clock; a silent worker can keep one processor from other goroutines for so long.
-const (
-	quickWait     = 5 * time.Millisecond
-	quickWaitSlot = 2 * time.Microsecond // more, a slot
-)
+// A worker at work answers within the time of a few switches. For that it is
+// waited for in poll(2) without leaving the processor, which is cheaper than
+// putting the pipe into the runtime's poller: epoll_ctl twice, a timer, a wake-up.
+// Who has not answered by then is waited for with the runtime, until the deadline.
+// This is no deadline itself, and so not on the Clock.
+//
+// It is longer than a tick of the kernel (4 ms) because a timer that is the next
+// one to expire has to be programmed, twice a hand-over: in a virtual machine that
+// is 10 of 24 microseconds. A silent worker can keep one processor from other
+// goroutines for so long, and no stop of the world: its signal ends the poll.
+const quickWait = 5 * time.Millisecond
 
 // scratch is what one look at a receipt needs, kept for the next.
 type scratch struct {
