@@ -21,6 +21,7 @@ func TestQueueControl(t *testing.T)  { queueScript(t, "control") }
 func TestQueueExchange(t *testing.T) { queueScript(t, "exchange") }
 func TestQueueLanes(t *testing.T)    { queueScript(t, "lanes") }
 func TestQueueFlood(t *testing.T)    { queueScript(t, "flood") }
+func TestQueueShared(t *testing.T)   { queueScript(t, "shared") }
 
 func queueScript(t *testing.T, name string) {
 	t.Setenv(programsVariable, programs(t)) // the child need not build again

@@ -36,6 +36,7 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		}
 	}
 	r.checkSharing(top)
+	r.checkIsolation(top)
 	r.checkCycles(workers)
 	r.checkDescriptors(workers, c)
 }
