@@ -126,6 +126,24 @@ func TestVerdicts(t *testing.T) {
 		{"gpio-line", "pwrite64", [6]uint64{5}, seccomp.Running, seccomp.Allow},
 		{"gpio-line", "ioctl", [6]uint64{5, 0xc010b40f}, seccomp.Running, seccomp.Allow},
 		{"gpio-line", "ioctl", [6]uint64{5, 0xc110b40d}, seccomp.Running, seccomp.Breach}, // SET_CONFIG
+		{"gpio-line", "ioctl", [6]uint64{5, 0xc010b40e}, seccomp.Running, seccomp.Allow},
+		{"gpio-line", "ioctl", [6]uint64{5, 0xc250b407}, seccomp.Running, seccomp.Breach}, // GET_LINE, of a chip
+		{"i2c-device", "ioctl", [6]uint64{5, 0x720}, seccomp.Running, seccomp.Allow},
+		{"i2c-device", "ioctl", [6]uint64{5, 0x705}, seccomp.Running, seccomp.Allow},
+		{"i2c-device", "ioctl", [6]uint64{5, 0x703}, seccomp.Running, seccomp.Breach},
+		{"i2c-device", "ioctl", [6]uint64{5, 0x706}, seccomp.Running, seccomp.Breach},
+		{"i2c-device", "ioctl", [6]uint64{5, 0x707}, seccomp.Running, seccomp.Breach},
+		{"i2c-device", "ioctl", [6]uint64{5, 0x704}, seccomp.Running, seccomp.Breach}, // I2C_TENBIT
+		{"i2c-device", "pread64", [6]uint64{5}, seccomp.Running, seccomp.Breach},
+		{"spi-device", "ioctl", [6]uint64{5, 0x40206b00}, seccomp.Running, seccomp.Allow},
+		{"spi-device", "ioctl", [6]uint64{5, 0x40406b00}, seccomp.Running, seccomp.Allow},
+		{"spi-device", "ioctl", [6]uint64{5, 0x40606b00}, seccomp.Running, seccomp.Breach},
+		{"spi-device", "ioctl", [6]uint64{5, 0x40016b01}, seccomp.Running, seccomp.Breach}, // SPI_IOC_WR_MODE
+		{"spi-device", "ioctl", [6]uint64{5, 0x40046b04}, seccomp.Running, seccomp.Breach}, // SPI_IOC_WR_MAX_SPEED_HZ
+		{"serial-read", "ioctl", [6]uint64{5, 0x541b}, seccomp.Running, seccomp.Allow},
+		{"serial-read", "ioctl", [6]uint64{5, 0x5402}, seccomp.Running, seccomp.Breach}, // TCSETS
+		{"serial-read", "ioctl", [6]uint64{5, 0x5412}, seccomp.Running, seccomp.Breach}, // TIOCSTI
+		{"serial-read", "pread64", [6]uint64{5}, seccomp.Running, seccomp.Breach},
 	} {
 		p, err := seccomp.Parse(tt.role, policy.Files)
 		if err != nil {

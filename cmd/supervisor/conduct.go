@@ -7,7 +7,6 @@ import (
 
 	"sallyport/internal/bus"
 	"sallyport/internal/fault"
-	"sallyport/internal/monitor"
 )
 
 const (
@@ -20,13 +19,17 @@ func (s *supervisor) conduct() error {
 	feed, stopFeed := context.WithCancel(context.Background())
 	fed := make(chan struct{})
 	go func() { defer close(fed); s.feed(feed) }()
-	for _, w := range s.now().workers {
-		w.tell(monitor.Event{Kind: monitor.Start})
+	st := s.now()
+	for _, w := range st.workers {
+		s.begin(st, w)
 	}
+	s.tell(s.service.manager.Ready(s.statusLine()))
 	s.untilStop()
+	s.tell(s.service.manager.Stopping())
 	s.beginStop()
 	s.reloads.Lock() // one that is under way comes to its end; none begins any more
 	defer s.reloads.Unlock()
+	s.turns.Wait()
 	s.stopWorkers()
 	stopFeed()
 	<-fed
@@ -37,6 +40,8 @@ func (s *supervisor) conduct() error {
 
 // untilStop does what signals ask for, until one asks for the end.
 func (s *supervisor) untilStop() {
+	beats, stop := s.beats()
+	defer stop()
 	for {
 		select {
 		case got := <-s.signals:
@@ -44,6 +49,10 @@ func (s *supervisor) untilStop() {
 			return
 		case <-s.stopping:
 			return
+		case <-s.service.changed:
+			s.tell(s.service.manager.Status(s.statusLine()))
+		case <-beats:
+			s.beat()
 		case <-s.hangups:
 			// Beside the conductor, which must go on hearing SIGTERM.
 			go func() {
@@ -103,6 +112,9 @@ func (s *supervisor) close(ctx context.Context) error {
 	if s.launcher != nil {
 		keep(s.launcher.Close())
 	}
+	if s.cgroups != nil {
+		keep(s.cgroups.Close())
+	}
 	if s.stage != nil {
 		keep(s.stage.Close())
 	}
@@ -116,6 +128,7 @@ func (s *supervisor) close(ctx context.Context) error {
 	for _, w := range st.workers {
 		keep(w.exe.Close())
 	}
+	keep(s.writeLearned())
 	s.logs.Wait()
 	s.publishSummary()
 	return errors.Join(errs...)

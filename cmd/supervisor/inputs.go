@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"sync"
@@ -12,7 +13,7 @@ import (
 
 	"sallyport/internal/config"
 	"sallyport/internal/device"
-	"sallyport/internal/socket"
+	"sallyport/internal/systemd"
 	"sallyport/pkg/scmrights"
 )
 
@@ -23,20 +24,25 @@ type inputs struct {
 	owners    []uint32
 	log       hclog.Logger
 	listeners listeners
+	manager   *systemd.Manager // keeps copies for the supervisor after a crash
 
 	mu      sync.Mutex
 	devices map[string]*device.Device // by device name; without absent optional ones
 	absent  map[string]string         // why an optional device, or a lost grant of one, is missing
 }
 
-func openInputs(cfg *config.Config, owners []uint32, inherited socket.Inherited, log hclog.Logger) (*inputs, error) {
-	in := newInputs(cfg, owners, log)
+func openInputs(cfg *config.Config, owners []uint32, o options, log hclog.Logger) (*inputs, error) {
+	in := newInputs(cfg, owners, o.manager, log)
 	var faults []error
 	for _, conf := range cfg.Devices {
-		faults = append(faults, in.open(conf))
+		var options device.Options
+		if !alone(conf.Handover) { // the store would be one holder more
+			options.Kept = o.stored(storedDevice)
+		}
+		faults = append(faults, in.open(conf, options))
 	}
 	var err error
-	if in.listeners, err = openListeners(cfg, inherited, nil, log); err != nil {
+	if in.listeners, err = openListeners(cfg, source{inherited: o.inherited, mayBeBusy: o.check}, log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -45,13 +51,13 @@ func openInputs(cfg *config.Config, owners []uint32, inherited socket.Inherited,
 	return in, nil
 }
 
-func newInputs(cfg *config.Config, owners []uint32, log hclog.Logger) *inputs {
-	return &inputs{cfg: cfg, owners: owners, log: log, devices: make(map[string]*device.Device), absent: make(map[string]string)}
+func newInputs(cfg *config.Config, owners []uint32, manager *systemd.Manager, log hclog.Logger) *inputs {
+	return &inputs{cfg: cfg, owners: owners, log: log, manager: manager, devices: make(map[string]*device.Device), absent: make(map[string]string)}
 }
 
 // open opens one device; an optional one may be absent.
-func (in *inputs) open(conf config.Device) error {
-	d, err := device.Open(conf, device.Options{})
+func (in *inputs) open(conf config.Device, o device.Options) error {
+	d, err := device.Open(conf, o)
 	switch {
 	case err == nil:
 		in.devices[conf.Name] = d
@@ -67,15 +73,15 @@ func (in *inputs) open(conf config.Device) error {
 // succeed opens the inputs of another configuration. What both have in the same
 // way is shared; neither closes it while the other is in use (see leave).
 func (in *inputs) succeed(cfg *config.Config) (*inputs, error) {
-	next := newInputs(cfg, in.owners, in.log)
+	next := newInputs(cfg, in.owners, in.manager, in.log)
 	var faults []error
 	for _, conf := range cfg.Devices {
 		if !in.lend(conf, next) {
-			faults = append(faults, next.open(conf))
+			faults = append(faults, next.open(conf, device.Options{}))
 		}
 	}
 	var err error
-	if next.listeners, err = openListeners(cfg, nil, &in.listeners, in.log); err != nil {
+	if next.listeners, err = openListeners(cfg, source{known: &in.listeners}, in.log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -95,7 +101,7 @@ func (in *inputs) lend(conf config.Device, next *inputs) bool {
 		return false
 	}
 	next.devices[conf.Name] = d
-	for _, name := range conf.Sensors() {
+	for _, name := range conf.Grants() {
 		if why := in.absent[name]; why != "" {
 			next.absent[name] = why
 		}
@@ -118,33 +124,46 @@ func (in *inputs) leave(to *inputs) error {
 func (in *inputs) device(name string) *device.Device { return in.devices[name] }
 
 // items gives what is granted for a device: nothing for one that is absent. The
-// files belong to the device.
-func (in *inputs) items(name string) ([]scmrights.Item, error) {
+// files belong to the device, but for those in owned, which the caller closes when
+// they are offered.
+func (in *inputs) items(name string) (items []scmrights.Item, owned []*os.File, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	d := in.devices[name]
 	if d == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var items []scmrights.Item
+	conf, _ := in.cfg.Device(name)
 	for _, o := range d.Opened() {
-		if in.absent[o.Name] != "" { // it was lost and could not be opened again
+		// It was lost and could not be opened again; or the last process had it,
+		// and nobody else is to have the same open file.
+		if in.absent[o.Name] != "" || alone(conf.Handover) {
 			fresh, err := in.again(d, o.Name)
-			if err != nil && !in.optional(name) {
-				return nil, err
+			if err != nil && !conf.Optional {
+				return nil, owned, err
 			}
 			if err != nil {
 				continue
 			}
 			o = fresh
 		}
-		items = append(items, shared(o))
+		items = append(items, itemOfDevice(conf, o))
+		if alone(conf.Handover) {
+			owned = append(owned, o.File)
+		}
 	}
-	return items, nil
+	return items, owned, nil
 }
 
-func shared(o *device.Opened) scmrights.Item {
-	return scmrights.Item{Name: o.Name, Kind: o.Kind, Mode: scmrights.ModeShare, Access: o.Access, File: o.File}
+// modes are those of the configuration.
+var modes = map[string]scmrights.Mode{"share": scmrights.ModeShare, "move": scmrights.ModeMove,
+	"exclusive": scmrights.ModeExclusive, "lend": scmrights.ModeLend}
+
+// alone says whether a worker has what is handed over like this to itself.
+func alone(handover string) bool { return handover == "move" || handover == "exclusive" }
+
+func itemOfDevice(conf config.Device, o *device.Opened) scmrights.Item {
+	return scmrights.Item{Name: o.Name, Kind: o.Kind, Mode: modes[conf.Handover], Access: o.Access, File: o.File}
 }
 
 // again re-opens one grant of a device; in.mu is held.
@@ -155,12 +174,10 @@ func (in *inputs) again(d *device.Device, name string) (*device.Opened, error) {
 		return nil, err
 	}
 	delete(in.absent, name)
+	if !alone(d.Handover()) {
+		in.store(storedDevice+name, fresh.File)
+	}
 	return fresh, nil
-}
-
-func (in *inputs) optional(name string) bool {
-	conf, _ := in.cfg.Device(name)
-	return conf.Optional
 }
 
 // segment opens the day file of a directory; the caller owns the item's file.
@@ -192,12 +209,12 @@ func (in *inputs) reopen(name string) (item scmrights.Item, owned bool, err erro
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, conf := range in.cfg.Devices {
-		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Sensors(), name) {
+		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Grants(), name) {
 			fresh, err := in.again(d, name)
 			if err != nil {
 				return scmrights.Item{}, false, err
 			}
-			return shared(fresh), false, nil
+			return itemOfDevice(conf, fresh), alone(conf.Handover), nil
 		}
 	}
 	return scmrights.Item{}, false, fmt.Errorf("no device or directory grants %q", name)
@@ -210,7 +227,7 @@ func (in *inputs) grants(name string, devices, directories []string) bool {
 	}
 	return slices.ContainsFunc(devices, func(device string) bool {
 		conf, known := in.cfg.Device(device)
-		return known && slices.Contains(conf.Sensors(), name)
+		return known && slices.Contains(conf.Grants(), name)
 	})
 }
 

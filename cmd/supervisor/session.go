@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/attest"
+	"sallyport/internal/cgroup"
 	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/internal/launch"
@@ -33,6 +34,7 @@ type session struct {
 	mu   sync.Mutex // guards proc against kill, which may come before the launch is over
 	proc *launch.Process
 
+	cgroup    *cgroup.Group // nil where there are none; run's
 	conn      *scmrights.Conn
 	proof     *attest.Proof
 	granted   []string // names with a receipt, in the order of the offer
@@ -70,6 +72,7 @@ func (x *session) run() {
 		}
 	}()
 	<-proc.Done()
+	x.endGroup()
 	// What the worker said before its end is still in the socket: let the
 	// conversation come to the end of the channel by itself, but not for ever.
 	select {
@@ -107,6 +110,10 @@ const lastWords = 200 * time.Millisecond
 // worker that reads has room for hundreds of records.
 const sendWithin = 100 * time.Millisecond
 
+// spareFiles is what a worker that says no HELLO has open beside its grants: the
+// standard descriptors, the channel, a receipt pipe, and some in reserve.
+const spareFiles = 8
+
 // launch starts the process. The parent's end of the channel exists before it.
 func (x *session) launch() (*launch.Process, error) {
 	parent, child, err := scmrights.Pair()
@@ -121,23 +128,32 @@ func (x *session) launch() (*launch.Process, error) {
 	}
 	defer output.Close()
 	w := x.w
-	exe, program, args := w.images()
-	proc, err := w.s.launcher.Start(x.ctx, launch.Spec{
-		Name: w.cfg.Name, Exe: exe, Program: program, Args: args, Env: w.environment(),
-		ReadOnly: w.cfg.ReadOnly, Notify: w.cfg.Notify,
-		UID: w.id, GID: w.id, SharedID: w.s.options.rootless,
-		Filter: w.filter.program.BPF, Decide: w.filter.decide,
-		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: w.cfg.Limits.Memory,
-		Channel: child, Stdout: output, Stderr: output,
-	})
-	if err != nil {
+	if x.cgroup, err = w.group(); err != nil {
 		parent.Close()
 		return nil, err
 	}
-	conn, err := scmrights.NewConn(parent, scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, ProofExclusive: attest.DumpLevel, SendTimeout: sendWithin})
+	proc, err := w.s.launcher.Start(x.ctx, x.spec(child, output))
+	if err != nil {
+		x.endGroup()
+		parent.Close()
+		return nil, err
+	}
+	if x.cgroup != nil {
+		if err := x.cgroup.Tighten(); err != nil {
+			w.log.Error("limit of memory", "error", err)
+		}
+	}
+	config := scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, ProofExclusive: attest.DumpLevel,
+		PidFD:   proc.PidFD(), // closed when the process is reaped, and then there is nothing to compare with
+		Compare: w.cfg.Compare, Budget: w.s.budget, SendTimeout: sendWithin, RevokeTimeout: stopGrace / 2}
+	if w.cfg.Protocol < 2 {
+		config.Credit = int(w.cfg.Limits.OpenFiles) - spareFiles
+	}
+	conn, err := scmrights.NewConn(parent, config)
 	if err != nil {
 		proc.Kill()
 		<-proc.Done()
+		x.endGroup()
 		return nil, err
 	}
 	x.mu.Lock()
@@ -149,6 +165,34 @@ func (x *session) launch() (*launch.Process, error) {
 	return proc, nil
 }
 
+func (x *session) spec(channel, output *os.File) launch.Spec {
+	w := x.w
+	exe, program, args := w.images()
+	spec := launch.Spec{
+		Name: w.cfg.Name, Exe: exe, Program: program, Args: args, Env: w.environment(),
+		ReadOnly: w.cfg.ReadOnly, Notify: w.cfg.Notify, Landlock: w.s.landlock,
+		UID: w.id, GID: w.id, SharedID: w.s.options.rootless,
+		Filter: w.filter.program.BPF, Decide: w.filter.decide,
+		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: w.cfg.Limits.Memory,
+		Channel: channel, Stdout: output, Stderr: output,
+	}
+	if x.cgroup != nil {
+		spec.Cgroup = x.cgroup.File
+	}
+	return spec
+}
+
+// endGroup ends what the process has left in its cgroup, after a breach perhaps
+// what it forked, and removes it.
+func (x *session) endGroup() {
+	if x.cgroup == nil {
+		return
+	}
+	if err := x.cgroup.Close(); err != nil {
+		x.w.log.Error("end the worker's cgroup", "error", err)
+	}
+}
+
 func (x *session) askStop() {
 	if x.w.cfg.Protocol < 2 {
 		if err := x.proc.Signal(unix.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
@@ -156,9 +200,13 @@ func (x *session) askStop() {
 		}
 		return
 	}
-	if err := x.conn.Send(lane.MsgStop, stopPayload()); err != nil {
-		x.w.log.Debug("STOP was not taken", "why", err)
-	}
+	// Beside the loop: to give back what was lent a worker has a while.
+	x.offers.Go(func() {
+		x.callBack()
+		if err := x.conn.Send(lane.MsgStop, stopPayload()); err != nil {
+			x.w.log.Debug("STOP was not taken", "why", err)
+		}
+	})
 }
 
 // kill ends the process, launched or not yet.

@@ -6,6 +6,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -29,11 +30,14 @@ type worker struct {
 	cfg     *config.Worker
 	id      uint32 // user and group id of its processes
 	exe     *os.File
+	vars    seccomp.Vars // of its profile
 	filter  *filter
 	log     hclog.Logger
 	ended   chan struct{} // closed when it is retired and its process is gone
 	endOnce sync.Once
 	inbox   chan note
+	asked   uint64        // the last turn of the watchdog that the conductor asked the loop for
+	turned  atomic.Uint64 // the last one that it has seen
 
 	mon     *monitor.Monitor
 	epoch   uint32
@@ -45,6 +49,7 @@ type worker struct {
 	shown   workerStatus  // what `status` says
 	changed chan struct{} // closed and replaced when shown changes
 	held    bool          // an operator stopped it
+	waiting []string      // workers that it starts after
 }
 
 // note is something for the loop: an event of the session of an epoch, or with
@@ -55,6 +60,7 @@ type note struct {
 	word   *word
 	retire bool            // stop, and let the loop end
 	rules  *monitor.Config // from now on
+	turn   uint64          // of the watchdog, when not 0
 }
 
 // newWorker opens and compiles what a worker of a setup needs, and starts nothing.
@@ -66,12 +72,12 @@ func newWorker(s *supervisor, st *setup, cfg *config.Worker) (*worker, error) {
 	rights := st.bus.Rights(cfg.ID)
 	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "block_queues": ids(rights.Block), "frames": ids(rights.Sizes),
 		"self_pid": {seccomp.PIDTemplate}}
-	filter, err := s.filters.compile(cfg.Policy, vars)
+	filter, err := s.filters.compile(cfg.Name, cfg.Policy, vars)
 	if err != nil {
 		exe.Close()
 		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
 	}
-	w := &worker{s: s, cfg: cfg, id: s.ids(st.cfg)(cfg.ID), exe: exe, filter: filter, log: s.log.Named(cfg.Name),
+	w := &worker{s: s, cfg: cfg, id: s.ids(st.cfg)(cfg.ID), exe: exe, vars: vars, filter: filter, log: s.log.Named(cfg.Name),
 		ended: make(chan struct{}), inbox: make(chan note, inboxSize), changed: make(chan struct{}), mon: monitor.New(rules(cfg))}
 	w.log.Debug("filter verified", "profile", cfg.Policy, "instructions", len(filter.program.BPF)/8, "took", filter.took)
 	w.show()
@@ -132,6 +138,8 @@ func (w *worker) loop(ctx context.Context) error {
 			w.handle(monitor.Event{Kind: monitor.Tick})
 		case n := <-w.inbox:
 			switch {
+			case n.turn != 0:
+				w.turned.Store(n.turn)
 			case n.epoch != 0 && n.epoch != w.epoch:
 				// a late word of a process that was reaped
 			case n.word != nil:
@@ -150,7 +158,8 @@ func (w *worker) loop(ctx context.Context) error {
 
 // handle lets the monitor decide, and does what it says.
 func (w *worker) handle(e monitor.Event) {
-	ran := w.mon.State().Running()
+	before := w.mon.State()
+	ran := before.Running()
 	if e.Kind == monitor.Exited && ran {
 		w.diedAt = time.Now()
 	}
@@ -161,6 +170,9 @@ func (w *worker) handle(e monitor.Event) {
 		w.announceExit(w.mon.State())
 	}
 	w.show()
+	if w.mon.State() != before {
+		w.s.stateChanged()
+	}
 	if w.retired && !w.mon.State().Running() {
 		w.endOnce.Do(func() { close(w.ended) })
 	}

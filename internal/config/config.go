@@ -29,7 +29,7 @@ type Supervisor struct {
 // Device is one thing that the parent opens for workers. Which of the fields are
 // set depends on Kind.
 type Device struct {
-	Name, Kind string   // Kind: file thermal hwmon iio w1 sim
+	Name, Kind string   // Kind: file thermal hwmon iio w1 sim gpio i2c spi tty
 	Path       string   // file
 	Type       string   // thermal
 	HwmonName  string   // hwmon
@@ -38,17 +38,32 @@ type Device struct {
 	ID         string   // w1
 	Decode     string   // "" is the kind's own
 	Unit       string   // "" is the kind's own
-	Channels   []string // hwmon and iio
+	Channels   []string // hwmon and iio; names of readings for i2c, spi and tty
 	Sim        *Sim     // sim
+	GPIO       *GPIO    // gpio
+	I2C        *I2C     // i2c
+	SPI        *SPI     // spi
+	TTY        *TTY     // tty
 	Optional   bool     // missing is degraded, not an error
 	Shared     bool     // may go to several workers
 	Output     bool     // the worker writes, the parent looks
 	Safe       int      // what the parent sets when the worker of an output is lost
+	Handover   string   // share move exclusive lend
 	Pos        Pos
 }
 
+// Grants returns the names of its descriptors: those of its sensors where each is
+// a file of its own, else its name.
+func (d *Device) Grants() []string {
+	switch d.Kind {
+	case "gpio", "i2c", "spi", "tty":
+		return []string{d.Name}
+	}
+	return d.Sensors()
+}
+
 // Sensors returns the names under which readings of the device travel: its own
-// name, or one name a channel where it has several. Grants have the same names.
+// name, or one name a channel where it has several.
 func (d *Device) Sensors() []string {
 	if len(d.Channels) < 2 {
 		return []string{d.Name}
@@ -68,6 +83,36 @@ type Sim struct {
 	Min, Max           float64
 }
 
+// GPIO is one line of the chip with that label; Line is "" where Offset counts.
+type GPIO struct {
+	Chip, Line string
+	Offset     int
+	ActiveLow  bool
+	Edges      string // none rising falling both
+	Bias       string // as-is disabled pull-up pull-down
+	Debounce   time.Duration
+}
+
+// I2C is one address of a bus.
+type I2C struct {
+	Bus     string
+	Address uint16
+}
+
+// SPI is one chip of a bus; Speed is in Hz.
+type SPI struct {
+	Device            string // spi0.0
+	Mode, Speed, Bits int
+}
+
+// TTY is a serial line.
+type TTY struct {
+	Path  string
+	Baud  int
+	Frame string // 8N1
+	Write bool
+}
+
 // Directory is a place whose files the parent opens; its path never reaches a worker.
 type Directory struct {
 	Name, Path, Mode string // Mode: append-segments
@@ -81,7 +126,9 @@ type Socket struct {
 	Network string // tcp udp unix
 	Address string // literal address with port, or an absolute path
 	Mode    uint32 // permission bits of a unix socket that is listened on
-	Pos     Pos
+	// Handover of a listener is share or lend, of a connection move or exclusive.
+	Handover string
+	Pos      Pos
 }
 
 // SamePlace says whether two sockets are at one address.
@@ -125,7 +172,9 @@ type Worker struct {
 	Limits                        Limits
 	ReadyWithin, Heartbeat        time.Duration
 	Proof                         int
+	Compare                       int // one in so many grants is looked at in the worker; 0 none
 	After                         []string
+	OnConnect                     bool          // starts when somebody connects
 	Protocol                      int           // level of the hand-over: 2, 1 or 0
 	Notify                        bool          // protocol 0: ready at READY=1
 	StartGrace                    time.Duration // protocol 0 and 1: of the start-up calls, after the last exec
@@ -151,6 +200,7 @@ type Restart struct {
 type Limits struct {
 	Memory           uint64 // bytes
 	Tasks, OpenFiles uint32
+	CPU              uint32 // hundredths of one processor; 0 is no limit
 }
 
 // Device returns the device of that name.

@@ -40,6 +40,16 @@ func parseDuration(s string) (time.Duration, fault) {
 	return d, fault{}
 }
 
+// parseCPU gives hundredths of one processor.
+func parseCPU(s string) (uint32, fault) {
+	digits, percent := strings.CutSuffix(s, "%")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || !percent || n < 1 || n > 100*1024 {
+		return 0, fault{fmt.Sprintf("%q is not a share of a processor's time", s), "", `write a whole number of per cent, as in "50%"; 200% is two processors`}
+	}
+	return uint32(n), fault{}
+}
+
 func parseSize(s string) (uint64, fault) {
 	digits := strings.TrimRight(s, "BKMGTikbmgt ")
 	n, err := strconv.ParseUint(digits, 10, 64)

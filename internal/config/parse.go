@@ -19,10 +19,11 @@ const (
 // Rules is what a caller knows and this package does not. The zero value checks
 // all that the file says by itself.
 type Rules struct {
-	Policies []string                   // names of profiles; nil: any name passes
-	Waivers  []string                   // protections that can be waived; nil: any
-	Command  func(program string) error // whether the program is there; nil: not looked at
-	Owners   []uint32                   // user ids that may own the file, beside root and the supervisor's own
+	Policies []string                            // names of profiles; nil: any name passes
+	Waivers  []string                            // protections that can be waived; nil: any
+	Command  func(program string) error          // whether the program is there; nil: not looked at
+	Fits     func(policy string, d Device) error // whether a worker of that profile can be granted the device; nil: not looked at
+	Owners   []uint32                            // user ids that may own the file, beside root and the supervisor's own
 }
 
 // reader collects problems while it goes through one file.
@@ -47,10 +48,15 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 		return nil, tooLarge(filename, int64(len(src)))
 	}
 	r.lines = bytes.Split(src, []byte("\n"))
-	if !r.bounded() {
-		return nil, r.problems
+	var body *hclsyntax.Body
+	if isJSON(filename) {
+		body = r.parseJSON()
+	} else {
+		if !r.bounded() {
+			return nil, r.problems
+		}
+		body = r.parse()
 	}
-	body := r.parse()
 	if body == nil {
 		return nil, r.problems.sorted()
 	}
@@ -64,6 +70,23 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 		return nil, r.problems.sorted()
 	}
 	return c, nil
+}
+
+// Syntax reads a file of the native form no further than its syntax. It returns
+// nil or Problems.
+func Syntax(filename string, src []byte) error {
+	r := &reader{file: filename, src: src, root: fileBlock}
+	if len(src) > maxFile {
+		return tooLarge(filename, int64(len(src)))
+	}
+	r.lines = bytes.Split(src, []byte("\n"))
+	if r.bounded() {
+		r.parse()
+	}
+	if len(r.problems) > 0 {
+		return r.problems.sorted()
+	}
+	return nil
 }
 
 func tooLarge(filename string, size int64) Problems {

@@ -26,15 +26,16 @@ func example(t testing.TB) []byte {
 }
 
 func TestParseExample(t *testing.T) {
-	rules := config.Rules{Policies: []string{"sensor-read", "append-only", "gpio-line"}, Waivers: []string{}}
+	rules := config.Rules{Policies: []string{"sensor-read", "append-only", "gpio-line"}, Waivers: []string{"landlock", "cgroup-memory"}}
 	c, err := rules.Parse("sensor-logger.hcl", example(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := c.Supervisor, (config.Supervisor{Name: "sensor-logger", FirstID: 20000, LastID: 20099, Control: "/run/sallyport/sensor-logger.sock"}); !cmp.Equal(got, want, cmpopts.EquateEmpty()) {
+	if got, want := c.Supervisor, (config.Supervisor{Name: "sensor-logger", FirstID: 20000, LastID: 20099, Control: "/run/sallyport/sensor-logger.sock",
+		Waive: []string{"landlock", "cgroup-memory"}}); !cmp.Equal(got, want, cmpopts.EquateEmpty()) {
 		t.Errorf("supervisor: %s", cmp.Diff(want, got))
 	}
-	wantFridge := config.Device{Name: "fridge", Kind: "sim", Unit: "C", Sim: &config.Sim{Wave: "pulse", Period: 10 * time.Second, After: 2 * time.Second, For: 3 * time.Second, Min: 4, Max: 9}}
+	wantFridge := config.Device{Name: "fridge", Kind: "sim", Unit: "C", Handover: "share", Sim: &config.Sim{Wave: "pulse", Period: 10 * time.Second, After: 2 * time.Second, For: 3 * time.Second, Min: 4, Max: 9}}
 	noPos := cmpopts.IgnoreTypes(config.Pos{})
 	if got, _ := c.Device("fridge"); !cmp.Equal(got, wantFridge, cmpopts.EquateEmpty(), noPos) {
 		t.Errorf("fridge: %s", cmp.Diff(wantFridge, got, noPos))
@@ -52,7 +53,7 @@ func TestParseExample(t *testing.T) {
 		Devices: []string{"load", "mem", "cpu_pressure", "cpu_temp", "core_temp", "fridge"}, Policy: "sensor-read",
 		Queues:  []config.WorkerQueue{{Name: "readings", Send: []string{"reading", "alert"}}},
 		Restart: config.Restart{When: "on-failure", BackoffMin: 200 * time.Millisecond, BackoffMax: 30 * time.Second, GiveUp: 5, GiveUpWithin: 10 * time.Minute},
-		Limits:  config.Limits{Memory: 64 << 20, Tasks: 16, OpenFiles: 64}, ReadyWithin: 5 * time.Second, Heartbeat: 10 * time.Second, Proof: 3, Protocol: 2}
+		Limits:  config.Limits{Memory: 64 << 20, Tasks: 16, OpenFiles: 64}, ReadyWithin: 5 * time.Second, Heartbeat: 10 * time.Second, Proof: 3, Compare: 16, Protocol: 2}
 	if !cmp.Equal(c.Workers[0], wantSampler, cmpopts.EquateEmpty(), noPos) {
 		t.Errorf("sampler: %s", cmp.Diff(wantSampler, c.Workers[0], noPos))
 	}
@@ -75,6 +76,7 @@ worker "off" {
   enabled = false
   limits {
     tasks = 99
+    cpu   = "150%"
   }
   restart {
     give_up = "2 in 1h"
@@ -110,13 +112,13 @@ defaults {
 		t.Fatalf("workers %+v, disabled %+v", c.Workers, c.Disabled)
 	}
 	off, last := c.Disabled[0], c.Workers[1]
-	if got, want := off.Limits, (config.Limits{Memory: 64 << 20, Tasks: 99, OpenFiles: 17}); got != want {
+	if got, want := off.Limits, (config.Limits{Memory: 64 << 20, Tasks: 99, OpenFiles: 17, CPU: 150}); got != want {
 		t.Errorf("limits %+v, want %+v", got, want)
 	}
 	if got, want := off.Restart, (config.Restart{When: "never", BackoffMin: time.Second, BackoffMax: 2 * time.Second, GiveUp: 2, GiveUpWithin: time.Hour}); got != want {
 		t.Errorf("restart %+v, want %+v", got, want)
 	}
-	if last.ReadyWithin != time.Second || last.Heartbeat != time.Minute || last.Proof != 1 || last.Limits.Tasks != 7 || last.Restart.BackoffMax != 4*time.Second || last.Pos.Line != 18 {
+	if last.ReadyWithin != time.Second || last.Heartbeat != time.Minute || last.Proof != 1 || last.Limits.Tasks != 7 || last.Restart.BackoffMax != 4*time.Second || last.Pos.Line != 19 {
 		t.Errorf("last %+v", last)
 	}
 }
@@ -230,8 +232,13 @@ func FuzzParse(f *testing.F) {
 			f.Add(src)
 		}
 	}
+	f.Add([]byte(inJSON))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		c, err := config.Parse("fuzz.hcl", src)
+		file := "fuzz.hcl"
+		if len(src) > 0 && src[0] == '{' { // nothing of the native form begins so
+			file = "fuzz.json"
+		}
+		c, err := config.Parse(file, src)
 		var problems config.Problems
 		if (c == nil) != errors.As(err, &problems) || c == nil && len(problems) == 0 {
 			t.Fatalf("config %v, error %v", c, err)

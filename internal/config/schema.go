@@ -124,6 +124,7 @@ var socketBlock = &blockType{
 		{name: "listen", value: format("an address", parseAddress), doc: "address to listen on"},
 		{name: "connect", value: format("an address", parseAddress), doc: "literal address to connect to"},
 		{name: "mode", value: format(`an octal mode in quotes, as in "0666",`, parseMode), fallback: uint32(0o600), doc: "who may connect to a unix:// socket that is listened on"},
+		{name: "handover", value: handover, doc: "of a listener share or lend, of a connection move or exclusive; the first of the two without it"},
 	},
 }
 
@@ -172,7 +173,7 @@ type band struct {
 	rng    hcl.Range
 }
 
-var bands = valueType{"an object of band names and numbers", func(r *reader, l literal) (any, bool) {
+var bands = valueType{words: "an object of band names and numbers", read: func(r *reader, l literal) (any, bool) {
 	if !r.want(l, objectLiteral, "an object of band names and numbers") {
 		return nil, false
 	}
@@ -207,6 +208,7 @@ var limitsBlock = &blockType{
 	attrs: []attrType{
 		{name: "memory", value: sizeIn(1<<20, 1<<40, "a program needs some memory"), fallback: uint64(64 << 20), doc: "memory; a program in Go needs 64MiB"},
 		{name: "tasks", value: wholeNumber(1, 4096), fallback: 16, doc: "processes and threads"},
+		{name: "cpu", value: format(`a share as in "50%"`, parseCPU), fallback: uint32(0), doc: "time of a processor; more than 100% is more than one. Without, as much as there is"},
 		{name: "open_files", value: wholeNumber(16, 256), fallback: 64, doc: "descriptors, granted ones included"},
 	},
 }

@@ -11,6 +11,7 @@ var common = []attrType{
 	{name: "ready_within", value: durationIn(10*time.Millisecond, time.Hour), fallback: 5 * time.Second, doc: "time from the start to ready"},
 	{name: "heartbeat", value: durationIn(100*time.Millisecond, 24*time.Hour), fallback: 10 * time.Second, doc: "longest silence of a living worker"},
 	{name: "proof", value: wholeNumber(1, 4), fallback: 3, doc: "level of proof of confinement without which it is granted nothing"},
+	{name: "compare", value: wholeNumber(0, 1<<16), fallback: 16, doc: "one in so many grants is looked at in the worker after its receipt, at random; 1 is all, 0 none"},
 }
 
 var defaultsBlock = &blockType{
@@ -36,7 +37,7 @@ var workerBlock = &blockType{
 		{name: "exec", later: true, doc: "may execute programs"},
 		{name: "read_only", value: listOf("absolute paths", absolutePath, false), doc: "directories of the system that it finds in its root, to read and to execute"},
 		{name: "start_grace", value: durationIn(0, time.Minute), fallback: 500 * time.Millisecond, doc: "protocol 0 and 1: how long after the last exec the calls of the profile's start block are admitted"},
-		{name: "start", later: true, doc: "starts on the first connection"},
+		{name: "start", value: oneOf("now", "on-connect"), fallback: "now", doc: "now: with the supervisor; on-connect: when somebody connects to a socket that it listens on, and again after it has left with exit code 0"},
 	}, common...),
 	blocks: []*blockType{
 		{name: "queue", label: "a queue", many: true, doc: "its part in a queue", attrs: []attrType{
@@ -74,7 +75,7 @@ func textFault(t valueType, s string) string {
 	return r.problems[0].What
 }
 
-var command = valueType{"a list of a program and its arguments", func(r *reader, l literal) (any, bool) {
+var command = valueType{words: "a list of a program and its arguments", read: func(r *reader, l literal) (any, bool) {
 	v, ok := listOf("a program and its arguments", argument, true).read(r, l)
 	if !ok {
 		return nil, false
@@ -111,7 +112,7 @@ var argument = textOf("text", func(s string) fault {
 // maxSettings leaves room for lanes and sensors in the record that starts a worker.
 const maxSettings = 8 << 10
 
-var settings = valueType{`an object of texts, as in { every = "10s" },`, func(r *reader, l literal) (any, bool) {
+var settings = valueType{words: `an object of texts, as in { every = "10s" },`, read: func(r *reader, l literal) (any, bool) {
 	if !r.want(l, objectLiteral, `an object of texts, as in { every = "10s" },`) {
 		return nil, false
 	}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 )
 
 const (
@@ -19,6 +20,8 @@ type Request struct {
 	Verb   string          `json:"verb"`
 	Args   json.RawMessage `json:"args,omitempty"`
 	Follow bool            `json:"follow,omitempty"`
+
+	conn *net.UnixConn
 }
 
 // Fault is an error as the command shows it: what went wrong, where, why, and

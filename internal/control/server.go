@@ -36,9 +36,15 @@ type Server struct {
 	log      hclog.Logger
 	ctx      context.Context
 	cancel   context.CancelFunc
-	mu       sync.Mutex
-	conns    map[*net.UnixConn]struct{}
 	clients  sync.WaitGroup
+	gone     chan struct{} // holds a token when a client has left
+	origin   *os.File      // of an adopted listener, until Execute
+
+	mu     sync.Mutex
+	conns  map[*net.UnixConn]struct{}
+	turn   context.Context // of the verbs, from one Resume to the next Pause
+	halt   context.CancelFunc
+	resume chan struct{} // not nil while paused; closed by Resume
 }
 
 // Listen makes the socket at path, mode 0600, and its directory where that is
@@ -59,15 +65,28 @@ func Listen(path string, verbs map[string]Verb, hub *Hub, log hclog.Logger) (*Se
 		listener.Close()
 		return nil, fmt.Errorf("control socket %s: %w", path, err)
 	}
-	ctx, cancel := context.WithCancel(context.Background())
-	return &Server{path: path, listener: listener, verbs: verbs, hub: hub, log: log,
-		ctx: ctx, cancel: cancel, conns: make(map[*net.UnixConn]struct{})}, nil
+	return newServer(path, listener, verbs, hub, log), nil
+}
+
+func newServer(path string, listener *net.UnixListener, verbs map[string]Verb, hub *Hub, log hclog.Logger) *Server {
+	s := &Server{path: path, listener: listener, verbs: verbs, hub: hub, log: log,
+		gone: make(chan struct{}, 1), conns: make(map[*net.UnixConn]struct{})}
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.turn, s.halt = context.WithCancel(s.ctx)
+	return s
 }
 
 // Execute accepts clients until Interrupt. It is an actor of oklog/run.
 func (s *Server) Execute() error {
+	if s.origin != nil {
+		s.origin.Close() // the listener has a descriptor of its own
+	}
 	for {
 		conn, err := s.listener.AcceptUnix()
+		if errors.Is(err, os.ErrDeadlineExceeded) && s.ctx.Err() == nil {
+			s.standStill()
+			continue
+		}
 		if err != nil {
 			if s.ctx.Err() != nil {
 				return nil
@@ -117,6 +136,10 @@ func (s *Server) serve(conn *net.UnixConn) {
 		delete(s.conns, conn)
 		s.mu.Unlock()
 		conn.Close()
+		select {
+		case s.gone <- struct{}{}:
+		default:
+		}
 	}()
 	conn.SetReadDeadline(time.Now().Add(requestTime))
 	lines := bufio.NewScanner(conn)
@@ -146,7 +169,8 @@ func (s *Server) answer(conn *net.UnixConn, r Request) *Fault {
 	if !known {
 		return &Fault{Code: "SP0405", What: fmt.Sprintf("unknown verb %.40q", r.Verb), Fix: "see docs/control.md for the verbs"}
 	}
-	err := verb(s.ctx, r, func(item any) error { return s.write(conn, answer{V: version, OK: true, Item: item}) })
+	r.conn = conn
+	err := verb(s.current(), r, func(item any) error { return s.write(conn, answer{V: version, OK: true, Item: item}) })
 	var fault *Fault
 	switch {
 	case errors.As(err, &fault):
@@ -162,6 +186,9 @@ func (s *Server) answer(conn *net.UnixConn, r Request) *Fault {
 func (s *Server) follow(conn *net.UnixConn) {
 	sub := s.hub.Subscribe()
 	defer sub.Cancel()
+	if s.current().Err() != nil {
+		return // paused meanwhile, perhaps after all subscriptions were cut
+	}
 	for line := range sub.Lines() {
 		if s.ctx.Err() == nil {
 			conn.SetWriteDeadline(time.Now().Add(answerTime))

@@ -17,7 +17,7 @@ import (
 
 // open opens the attribute for reading. The directory may be reached by links, as
 // everything in /sys/class is one; the file itself may not be a link.
-func (a attribute) open() (*Opened, error) {
+func (a attribute) open(o Options) (*Opened, error) {
 	path := filepath.Join(a.dir, a.file)
 	dir, err := unix.Open(a.dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
@@ -32,19 +32,23 @@ func (a attribute) open() (*Opened, error) {
 	if err := a.judge(ref, path); err != nil {
 		return nil, err
 	}
+	opened := &Opened{
+		Name:    a.name,
+		Kind:    scmrights.KindAttribute,
+		Access:  scmrights.AccessRead,
+		Sensors: []Sensor{{Name: a.name, Unit: a.unit, Decode: a.decode}},
+	}
+	if opened.File = o.kept(a.name, ref); opened.File != nil {
+		return opened, nil
+	}
 	// The judged object: nothing was opened before, so that no driver saw a file
 	// that is none of the configured ones.
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(ref), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
 	if err != nil {
 		return nil, openError(path, err)
 	}
-	return &Opened{
-		Name:    a.name,
-		Kind:    scmrights.KindAttribute,
-		Access:  scmrights.AccessRead,
-		File:    os.NewFile(uintptr(fd), path),
-		Sensors: []Sensor{{Name: a.name, Unit: a.unit, Decode: a.decode}},
-	}, nil
+	opened.File = os.NewFile(uintptr(fd), path)
+	return opened, nil
 }
 
 func (a attribute) judge(fd int, path string) error {

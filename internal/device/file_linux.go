@@ -26,7 +26,7 @@ func findFile(d config.Device, o Options) ([]attribute, error) {
 	if err != nil {
 		return nil, err
 	}
-	opened, err := a.open()
+	opened, err := a.open(Options{})
 	if err != nil {
 		return nil, err
 	}

@@ -1,13 +1,12 @@
 package install
 
 import (
+	"io/fs"
+	"path/filepath"
+
 	"sallyport/internal/config"
 	"sallyport/policy"
 )
-
-// OwnUID is the protection that a system without root cannot give: a user and
-// group id for every worker.
-const OwnUID = "own-uid"
 
 // Rules are what a configuration is held to here, beside its own grammar: the
 // profiles there are, the protections that can be waived, and that every
@@ -16,8 +15,9 @@ const OwnUID = "own-uid"
 func (d Dir) Rules(owners []uint32) config.Rules {
 	return config.Rules{
 		Policies: policy.Roles,
-		Waivers:  []string{OwnUID},
+		Waivers:  []string{OwnUID, Landlock, CgroupMemory, CgroupCPU},
 		Owners:   owners,
+		Fits:     fits,
 		Command: func(program string) error {
 			f, err := config.Binary(d.Command(program), owners...)
 			if err != nil {
@@ -26,4 +26,14 @@ func (d Dir) Rules(owners []uint32) config.Rules {
 			return f.Close()
 		},
 	}
+}
+
+// Profile resolves the profile of a worker: a built-in one by its name, or a file
+// by its path, from the directory of the configuration. Such a file and what it
+// includes beside it belong to whoever may own the configuration.
+func Profile(configuration, profile string, owners []uint32) (name string, files fs.FS) {
+	if policy.IsFile(profile) && !filepath.IsAbs(profile) {
+		profile = filepath.Join(filepath.Dir(configuration), profile)
+	}
+	return policy.Source(profile, func(path string) ([]byte, error) { return config.Text(path, owners...) })
 }

@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"runtime"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // launchTimeout bounds a launch whose context has no earlier end. A launch
@@ -19,10 +20,13 @@ var ErrClosed = errors.New("the launcher is closed")
 
 // Launcher starts workers, all from one thread that lives as long as it does.
 type Launcher struct {
-	stage *os.File
-	null  *os.File
-	spawn chan *spawnRequest // closed by Close, after every Start is through
-	ended chan struct{}      // closed when the thread is about to end
+	stage  *os.File
+	null   *os.File
+	thread *Thread
+	own    bool     // the thread is ours to close, after every Start is through
+	bell   *os.File // an eventfd that wakes every watcher, for Suspend
+
+	ringing sync.Mutex // one Suspend at a time
 
 	mu     sync.Mutex
 	closed bool
@@ -30,9 +34,22 @@ type Launcher struct {
 	alive  map[*Process]struct{}
 }
 
-// New makes a launcher. stage is the worker binary, opened for reading; it is
-// borrowed until Close.
+// New makes a launcher with a thread of its own. stage is the worker binary,
+// opened for reading; it is borrowed until Close.
 func New(stage *os.File) (*Launcher, error) {
+	thread := NewThread()
+	l, err := NewOn(stage, thread)
+	if err != nil {
+		return nil, err
+	}
+	l.own = true
+	go thread.Serve()
+	return l, nil
+}
+
+// NewOn is New with a thread of the caller's, which serves and is not closed
+// before the Launcher is.
+func NewOn(stage *os.File, thread *Thread) (*Launcher, error) {
 	if stage == nil {
 		return nil, errors.New("launcher: no stage binary")
 	}
@@ -40,23 +57,13 @@ func New(stage *os.File) (*Launcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("launcher: %w", err)
 	}
-	l := &Launcher{
-		stage: stage, null: null,
-		spawn: make(chan *spawnRequest), ended: make(chan struct{}),
-		alive: make(map[*Process]struct{}),
+	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
+	if err != nil {
+		null.Close()
+		return nil, fmt.Errorf("launcher: %w", os.NewSyscallError("eventfd2", err))
 	}
-	go l.thread()
-	return l, nil
-}
-
-// thread serves every clone. It is locked and never unlocked: its end is the
-// death signal of whatever worker is left.
-func (l *Launcher) thread() {
-	runtime.LockOSThread()
-	defer close(l.ended)
-	for r := range l.spawn {
-		r.answer <- r.run()
-	}
+	return &Launcher{stage: stage, null: null, thread: thread, bell: os.NewFile(uintptr(bell), "bell of the launcher"),
+		alive: make(map[*Process]struct{})}, nil
 }
 
 // Start launches one worker and returns when the plugin's image runs under its
@@ -86,13 +93,11 @@ func (l *Launcher) start(ctx context.Context, spec *Spec) (*Process, error) {
 
 	ctx, cancel := context.WithTimeout(ctx, launchTimeout)
 	defer cancel()
-	r := &spawnRequest{spec: spec, stage: l.stage, null: l.null, answer: make(chan spawned, 1)}
-	select {
-	case l.spawn <- r:
-	case <-ctx.Done():
-		return nil, ctx.Err()
+	r := &spawnRequest{spec: spec, stage: l.stage, null: l.null}
+	var child spawned
+	if err := l.thread.Do(ctx, func() { child = r.run() }); err != nil {
+		return nil, err
 	}
-	child := <-r.answer
 	if child.err != nil {
 		return nil, child.err
 	}
@@ -103,13 +108,7 @@ func (l *Launcher) start(ctx context.Context, spec *Spec) (*Process, error) {
 		_ = p.Kill()
 	}
 	l.mu.Unlock()
-	go func() {
-		p.watch()
-		close(p.done)
-		l.mu.Lock()
-		delete(l.alive, p)
-		l.mu.Unlock()
-	}()
+	l.attend(p)
 	select {
 	case <-p.started:
 	case <-p.done:
@@ -124,6 +123,20 @@ func (l *Launcher) start(ctx context.Context, spec *Spec) (*Process, error) {
 	default:
 		return nil, p.launchError()
 	}
+}
+
+// attend watches a process until it is reaped, or suspended.
+func (l *Launcher) attend(p *Process) {
+	bell := numberOf(l.bell)
+	go func() {
+		if !p.watch(bell) {
+			return
+		}
+		close(p.done)
+		l.mu.Lock()
+		delete(l.alive, p)
+		l.mu.Unlock()
+	}()
 }
 
 // Close kills every worker, waits until they are reaped, and ends the thread.
@@ -141,9 +154,10 @@ func (l *Launcher) Close() error {
 	for _, p := range l.killAll() {
 		<-p.done
 	}
-	close(l.spawn)
-	<-l.ended
-	return l.null.Close()
+	if l.own {
+		l.thread.Close()
+	}
+	return errors.Join(l.bell.Close(), l.null.Close())
 }
 
 func (l *Launcher) killAll() []*Process {
@@ -151,7 +165,8 @@ func (l *Launcher) killAll() []*Process {
 	defer l.mu.Unlock()
 	var all []*Process
 	for p := range l.alive {
-		_ = p.Kill() // one that is gone already needs none
+		_ = p.Kill()   // one that is gone already needs none
+		go l.Resume(p) // nobody watches a suspended one
 		all = append(all, p)
 	}
 	return all

@@ -41,6 +41,8 @@ type Process struct {
 	fetched   bool
 	stageSaid []byte
 	fault     error
+
+	standing chan struct{} // from Suspend to Resume, guarded by mu; closed when nobody watches
 }
 
 // ExecNotice is what the kernel said of the exec that made the stage the

@@ -23,15 +23,18 @@ const (
 	maxReport = 1024
 )
 
-// watch stays with the worker until it is reaped. Nothing in it blocks but the
-// poll, and the worker's death ends that.
-func (p *Process) watch() {
-	defer p.closeAll()
+// watch stays with the worker until it is reaped, and then is true; or until it
+// is suspended. Nothing in it blocks but the poll, and the worker's death ends that.
+func (p *Process) watch(bell int) (reaped bool) {
 	for {
+		if p.stands() {
+			return false
+		}
 		set := []unix.PollFd{
 			{Fd: int32(p.fd), Events: unix.POLLIN},
 			{Fd: int32(p.report), Events: unix.POLLIN}, // a negative one is passed over
 			{Fd: int32(p.listening()), Events: unix.POLLIN},
+			{Fd: int32(bell), Events: unix.POLLIN},
 		}
 		wait := lookEvery
 		if p.wantsListener() {
@@ -59,7 +62,8 @@ func (p *Process) watch() {
 			p.closeListener()
 		}
 		if set[0].Revents != 0 && p.reap() {
-			return
+			p.closeAll()
+			return true
 		}
 	}
 }

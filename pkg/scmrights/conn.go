@@ -22,6 +22,10 @@ type Config struct {
 	// ProofExclusive is the same for an offer in ModeExclusive, where it is more.
 	ProofExclusive int
 
+	// Credit is how many descriptors a worker has room for that says no HELLO; 0 is
+	// not known. HELLO and CREDIT replace it.
+	Credit int
+
 	// PidFD is a pidfd of the worker's process, borrowed until Close. With it
 	// the parent can look at the worker's copies (pidfd_getfd(2), Linux 5.6,
 	// with the rights to trace the worker). ModeExclusive needs it.
@@ -143,7 +147,8 @@ type Conn struct {
 	slots    int
 	offered  map[offerID]*offer
 	recalls  map[*recall]struct{}
-	late     uint64 // RELEASED words about grants that are not the worker's to release any more
+	stood    chan struct{} // from Suspend to Resume; closed when the reader has ended
+	late     uint64        // RELEASED words about grants that are not the worker's to release any more
 }
 
 // NewConn takes the parent's end of a channel and starts to read it.
@@ -160,22 +165,36 @@ func NewConn(parent *os.File, cfg Config) (*Conn, error) {
 	}
 	_ = ch.setOption("SO_PASSRIGHTS", unix.SO_PASSRIGHTS, 0)
 
+	c := newConn(ch, cfg)
+	c.wg.Add(1)
+	go c.read()
+	return c, nil
+}
+
+// newConn makes a Conn that nobody reads yet.
+func newConn(ch *channel, cfg Config) *Conn {
 	c := &Conn{
 		cfg: cfg, peer: cfg.Name, ch: ch,
 		sending: make(chan struct{}, 1),
 		hello:   make(chan struct{}),
 		inbox:   make(chan Message, backlog),
 		ended:   make(chan struct{}),
-		credit:  -1,
+		credit:  firstCredit(cfg.Credit),
 		credits: make(chan struct{}),
 		numbers: make([]int, 0, MaxSlots+1),
 		offered: make(map[offerID]*offer),
 		recalls: make(map[*recall]struct{}),
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
-	c.wg.Add(1)
-	go c.read()
-	return c, nil
+	return c
+}
+
+// firstCredit is -1 for a worker of which nothing is known.
+func firstCredit(known int) int {
+	if known <= 0 {
+		return -1
+	}
+	return known
 }
 
 // Hello waits for the worker's HELLO. A worker that speaks no version in common

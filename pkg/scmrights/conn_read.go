@@ -3,6 +3,7 @@ package scmrights
 import (
 	"errors"
 	"io"
+	"os"
 
 	"sallyport/internal/fd"
 	"sallyport/internal/sys"
@@ -35,6 +36,11 @@ func (c *Conn) read() {
 		a, err := c.ch.receive(buf, control)
 		if err == nil {
 			err = c.judge(&a)
+		} else if errors.Is(err, os.ErrDeadlineExceeded) {
+			if c.stands() {
+				return
+			}
+			continue // Resume was quicker
 		}
 		if err != nil {
 			c.finish(err)
