@@ -26,6 +26,7 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.references(n, "sockets", top.all("socket"), "socket")
 		r.checkWorkerQueues(n, c, top)
 		r.checkLevel(n)
+		r.checkShim(n, top)
 		r.checkTurn(n, workers, c)
 	}
 	r.checkSharing(top)
@@ -43,7 +44,7 @@ func labels(nodes []*node) []string {
 
 func (r *reader) checkSupervisor(top *node, c *Config, rules Rules) {
 	n := top.block("supervisor")
-	count := uint32(len(c.Workers) + len(c.Disabled))
+	count := uint32(len(c.Workers)+len(c.Disabled)) + shimCount(top.all("worker"))
 	if pool := c.Supervisor.LastID - c.Supervisor.FirstID + 1; pool < count {
 		at := n
 		if at == nil {

@@ -63,7 +63,19 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 	if len(r.problems) > 0 {
 		return nil, r.problems.sorted()
 	}
+	c.splitShims(prints(top))
 	return c, nil
+}
+
+// prints are the values of the workers with a shim, by their numbers.
+func prints(top *node) map[uint32]map[string]string {
+	out := map[uint32]map[string]string{}
+	for i, n := range top.all("worker") {
+		if get[bool](n.t, "shim", n) {
+			out[uint32(i+1)] = get[map[string]string](n.t, "prints", n)
+		}
+	}
+	return out
 }
 
 func tooLarge(filename string, size int64) Problems {
