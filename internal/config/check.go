@@ -83,11 +83,32 @@ func (r *reader) checkCommand(n *node, rules Rules) {
 	if words := get[[]word](n.t, "command", n); len(words) > 0 && rules.Command != nil {
 		if err := rules.Command(words[0].text); err != nil {
 			r.in(n, words[0].rng, fault{what: err.Error()})
+		} else {
+			r.checkInterpreter(n, words[0], rules)
 		}
 	}
 	policy := get[string](n.t, "policy", n)
 	if policy != "" && rules.Policies != nil && !slices.Contains(rules.Policies, policy) {
 		r.in(n, n.at("policy"), fault{fmt.Sprintf("there is no policy %q", policy), "", didYouMean(policy, rules.Policies, "policy")})
+	}
+}
+
+// checkInterpreter: a dynamic program needs its loader in its root.
+func (r *reader) checkInterpreter(n *node, program word, rules Rules) {
+	if rules.Interpreter == nil {
+		return
+	}
+	name, err := rules.Interpreter(program.text)
+	if err != nil {
+		r.in(n, program.rng, fault{what: err.Error()})
+		return
+	}
+	if name == "" {
+		return
+	}
+	if missing := uncovered(name, get[[]word](n.t, "read_only", n)); len(missing) > 0 {
+		r.in(n, program.rng, fault{fmt.Sprintf("the program is dynamic and its ELF interpreter %s would not be in its root", name),
+			"read_only has no entry for " + strings.Join(missing, " and "), fmt.Sprintf("add them, and those of its libraries, as in read_only = [\"%s\"]", strings.Join(missing, `", "`))})
 	}
 }
 

@@ -22,7 +22,10 @@ type Rules struct {
 	Policies []string                   // names of profiles; nil: any name passes
 	Waivers  []string                   // protections that can be waived; nil: any
 	Command  func(program string) error // whether the program is there; nil: not looked at
-	Owners   []uint32                   // user ids that may own the file, beside root and the supervisor's own
+	// Interpreter gives the ELF interpreter of a program that Command found, "" for
+	// a static one; nil: not looked at.
+	Interpreter func(program string) (string, error)
+	Owners      []uint32 // user ids that may own the file, beside root and the supervisor's own
 }
 
 // reader collects problems while it goes through one file.
