@@ -22,6 +22,7 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/install"
 	"sallyport/internal/launch"
+	"sallyport/pkg/scmrights"
 )
 
 // supervisor is what all actors share. Its fields are set before the actors start
@@ -40,10 +41,11 @@ type supervisor struct {
 	launcher *launch.Launcher
 	filters  *filters
 	tally    *tally
-	own      int          // seccomp filters the supervisor itself runs under
-	missing  []protection // what cannot be enforced here
-	landlock int          // version of its interface; 0 is none
-	cgroups  *cgroup.Tree // nil where there is no place for them
+	budget   *scmrights.Budget // of descriptors on their way to any worker
+	own      int               // seccomp filters the supervisor itself runs under
+	missing  []protection      // what cannot be enforced here
+	landlock int               // version of its interface; 0 is none
+	cgroups  *cgroup.Tree      // nil where there is no place for them
 	started  time.Time
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
@@ -101,7 +103,7 @@ func newSupervisor(o options, log hclog.Logger) (*supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
+	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), budget: scmrights.NewBudget(inFlight), started: time.Now(), baseline: baseline,
 		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
 		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{})}

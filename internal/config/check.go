@@ -22,10 +22,12 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 	for _, n := range workers {
 		r.checkCommand(n, rules)
 		r.references(n, "devices", top.all("device"), "device")
+		r.checkFit(n, c, rules)
 		r.references(n, "directories", top.all("directory"), "directory")
 		r.references(n, "sockets", top.all("socket"), "socket")
 		r.checkWorkerQueues(n, c, top)
 		r.checkLevel(n)
+		r.checkHandover(n, c, top.block("defaults"))
 		r.checkTurn(n, workers, c)
 	}
 	r.checkSharing(top)
@@ -87,6 +89,23 @@ func (r *reader) checkCommand(n *node, rules Rules) {
 	policy := get[string](n.t, "policy", n)
 	if policy != "" && rules.Policies != nil && !slices.Contains(rules.Policies, policy) {
 		r.in(n, n.at("policy"), fault{fmt.Sprintf("there is no policy %q", policy), "", didYouMean(policy, rules.Policies, "policy")})
+	}
+}
+
+// checkFit holds the devices of a worker against its profile.
+func (r *reader) checkFit(n *node, c *Config, rules Rules) {
+	policy := get[string](n.t, "policy", n)
+	if policy == "" || rules.Fits == nil {
+		return
+	}
+	for _, w := range get[[]word](n.t, "devices", n) {
+		d, known := c.Device(w.text)
+		if !known {
+			continue
+		}
+		if err := rules.Fits(policy, d); err != nil {
+			r.in(n, w.rng, fault{err.Error(), "a profile lists by number what its worker may ask of a driver", "use the profile that is made for this kind of device"})
+		}
 	}
 }
 

@@ -19,10 +19,11 @@ const (
 // Rules is what a caller knows and this package does not. The zero value checks
 // all that the file says by itself.
 type Rules struct {
-	Policies []string                   // names of profiles; nil: any name passes
-	Waivers  []string                   // protections that can be waived; nil: any
-	Command  func(program string) error // whether the program is there; nil: not looked at
-	Owners   []uint32                   // user ids that may own the file, beside root and the supervisor's own
+	Policies []string                            // names of profiles; nil: any name passes
+	Waivers  []string                            // protections that can be waived; nil: any
+	Command  func(program string) error          // whether the program is there; nil: not looked at
+	Fits     func(policy string, d Device) error // whether a worker of that profile can be granted the device; nil: not looked at
+	Owners   []uint32                            // user ids that may own the file, beside root and the supervisor's own
 }
 
 // reader collects problems while it goes through one file.

@@ -11,6 +11,7 @@ var common = []attrType{
 	{name: "ready_within", value: durationIn(10*time.Millisecond, time.Hour), fallback: 5 * time.Second, doc: "time from the start to ready"},
 	{name: "heartbeat", value: durationIn(100*time.Millisecond, 24*time.Hour), fallback: 10 * time.Second, doc: "longest silence of a living worker"},
 	{name: "proof", value: wholeNumber(1, 4), fallback: 3, doc: "level of proof of confinement without which it is granted nothing"},
+	{name: "compare", value: wholeNumber(0, 1<<16), fallback: 16, doc: "one in so many grants is looked at in the worker after its receipt, at random; 1 is all, 0 none"},
 }
 
 var defaultsBlock = &blockType{
