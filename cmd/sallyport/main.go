@@ -57,11 +57,12 @@ func execute(ctx context.Context) int {
 	root.AddCommand(
 		demoCommand(), runCommand(), versionCommand(),
 		checkCommand(), fmtCommand(), explainCommand(), devicesCommand(),
-		statusCommand(), inspectCommand(), eventsCommand(), logsCommand(),
+		statusCommand(), topCommand(), inspectCommand(), eventsCommand(), logsCommand(),
 		operateCommand("start", "start a worker that is down"),
 		operateCommand("stop", "take a worker's rights, then let it end"),
 		operateCommand("restart", "stop a worker and start it again, given up or not"),
 		reloadCommand(),
+		plotCommand(), exportCommand(),
 		queueCommand(), fdCommand(),
 	)
 	err := root.ExecuteContext(ctx)
