@@ -98,7 +98,7 @@ func main() {
 
 // start runs the supervisor and gives its exit code.
 func start(o options) int {
-	log := hclog.New(&hclog.LoggerOptions{Name: "supervisor", Level: hclog.LevelFromString(o.level), JSONFormat: o.json, Output: os.Stderr})
+	log := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "supervisor", Level: hclog.LevelFromString(o.level), JSONFormat: o.json, Output: os.Stderr})
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "supervisor: it must start as root (here it has user id "+strconv.Itoa(os.Geteuid())+
 			"): it opens devices and gives every worker a user of its own; use sudo, or `sallyport demo`, which can do without")
