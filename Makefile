@@ -68,6 +68,13 @@ simulate: ## random schedules of a worker against its monitor (N=10000000 SEED=)
 	@N=$(or $(N),10000000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/simulate.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestSimulation$$' ./internal/monitor
 
+.PHONY: cover-sysvctl
+cover-sysvctl: ## what the tests cover of pkg/sysvctl, those in processes of their own included
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && chmod 0777 "$$dir" && \
+	$(GO) test -count=1 -vet=off -cover -coverpkg=./pkg/sysvctl ./pkg/sysvctl ./tests/conformance -args -test.gocoverdir="$$dir" && \
+	echo "all together, below 90 % by function:" && \
+	$(GO) tool covdata func -i="$$dir" | awk '$$1 == "total" || $$3 + 0 < 90'
+
 .PHONY: diff-sysvctl
 diff-sysvctl: ## random queue programs, kernel against model (N=100000 SEED= RESUME=1)
 	@N=$(or $(N),100000) SEED=$(SEED) RESUME=$(RESUME) RESULTS=$(CURDIR)/docs/results/diff-sysvctl.txt \
