@@ -28,6 +28,9 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.checkLevel(n)
 		r.checkTurn(n, workers, c)
 	}
+	if rules.Profile != nil && len(r.problems) == 0 {
+		r.checkProfiles(workers, c, rules)
+	}
 	r.checkSharing(top)
 	r.checkCycles(workers)
 	r.checkDescriptors(workers, c)
@@ -87,6 +90,19 @@ func (r *reader) checkCommand(n *node, rules Rules) {
 	policy := get[string](n.t, "policy", n)
 	if policy != "" && rules.Policies != nil && !slices.Contains(rules.Policies, policy) && !strings.ContainsRune(policy, '/') {
 		r.in(n, n.at("policy"), fault{fmt.Sprintf("there is no policy %q", policy), "", didYouMean(policy, rules.Policies, "policy")})
+	}
+}
+
+// checkProfiles asks about the profile of each worker, enabled or not. What it is
+// granted is known only when nothing else is wrong.
+func (r *reader) checkProfiles(nodes []*node, c *Config, rules Rules) {
+	for _, list := range [][]Worker{c.Workers, c.Disabled} {
+		for i := range list {
+			at := slices.IndexFunc(nodes, func(n *node) bool { return n.label == list[i].Name })
+			for _, o := range rules.Profile(c, &list[i]) {
+				r.in(nodes[at], nodes[at].at("policy"), fault{o.What, o.Why, o.Fix})
+			}
+		}
 	}
 }
 

@@ -19,11 +19,17 @@ const (
 // Rules is what a caller knows and this package does not. The zero value checks
 // all that the file says by itself.
 type Rules struct {
-	Policies []string                   // names of profiles; nil: any name passes
-	Waivers  []string                   // protections that can be waived; nil: any
-	Command  func(program string) error // whether the program is there; nil: not looked at
-	Owners   []uint32                   // user ids that may own the file, beside root and the supervisor's own
+	Policies []string // names of profiles; nil: any name passes
+	// Profile judges the profile of a worker, and whether it fits what the worker is
+	// granted; nil: not looked at.
+	Profile func(c *Config, w *Worker) []Objection
+	Waivers []string                   // protections that can be waived; nil: any
+	Command func(program string) error // whether the program is there; nil: not looked at
+	Owners  []uint32                   // user ids that may own the file, beside root and the supervisor's own
 }
+
+// Objection is what somebody else has against a part of the configuration.
+type Objection struct{ What, Why, Fix string }
 
 // reader collects problems while it goes through one file.
 type reader struct {
