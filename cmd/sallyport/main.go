@@ -52,10 +52,16 @@ func execute(ctx context.Context) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), inspectCommand(), eventsCommand(),
+	root.AddCommand(
+		demoCommand(), runCommand(), versionCommand(),
+		checkCommand(), fmtCommand(),
+		statusCommand(), inspectCommand(), doctorCommand(), eventsCommand(),
 		operateCommand("start", "start a worker that is down"),
 		operateCommand("stop", "take a worker's rights, then let it end"),
-		operateCommand("restart", "stop a worker and start it again, given up or not"), reloadCommand(), queueCommand(), fdCommand(), policyCommand(), versionCommand())
+		operateCommand("restart", "stop a worker and start it again, given up or not"),
+		reloadCommand(),
+		queueCommand(), fdCommand(), policyCommand(),
+	)
 	return report(root.ExecuteContext(ctx))
 }
 

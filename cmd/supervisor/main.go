@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sallyport/internal/config"
+	"sallyport/internal/seccomp/scmp"
 	"sallyport/internal/socket"
 	"sallyport/internal/systemd"
 )
@@ -30,6 +31,7 @@ type options struct {
 	owner     string // a further user id that may own configuration and binaries
 	level     string
 	json      bool
+	check     bool   // open, make and compile everything, start nothing
 	namespace string // set by ourselves for the exec that enters the IPC namespace
 	learn     string // a worker whose calls are recorded instead of filtered
 	learned   string // file for them
@@ -59,6 +61,8 @@ func main() {
 	flags.StringVar(&o.owner, "owner", "", "further user `ids` that may own the configuration and the binaries")
 	flags.StringVar(&o.level, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
 	flags.BoolVar(&o.json, "log-json", false, "log JSON lines")
+	flags.BoolVar(&o.check, "check", false, "open and compile everything that the configuration names, and start nothing")
+	version := flags.Bool("libseccomp", false, "print the version of libseccomp and end")
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
 	flags.StringVar(&o.learn, "learn", "", "record the calls of this `worker` instead of filtering them, for sallyport policy learn")
 	flags.StringVar(&o.learned, "learned", "", "`file` that the recorded calls are written to at the end")
@@ -72,6 +76,10 @@ func main() {
 			return
 		}
 		os.Exit(exitUsage)
+	}
+	if *version {
+		fmt.Println(scmp.Version())
+		return
 	}
 	if *compiling && flags.NArg() == 0 {
 		if err := compileFor(os.Stdin, os.Stdout); err != nil {
@@ -111,10 +119,13 @@ func start(o options) int {
 		return exitFailed
 	}
 	o.inherited = inherited
-	if o.manager, err = systemd.FromEnvironment(); err != nil {
+	run := supervise
+	if o.check {
+		run = examine
+	} else if o.manager, err = systemd.FromEnvironment(); err != nil {
 		log.Warn("the service manager will hear nothing", "why", err)
 	}
-	err = supervise(o, log)
+	err = run(o, log)
 	var problems config.Problems
 	switch {
 	case errors.As(err, &problems):

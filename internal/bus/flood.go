@@ -3,6 +3,7 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -40,6 +41,19 @@ func (s *readySet) has(id uint32) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return id == Supervisor || s.workers[id]
+}
+
+// all are the ready ones, in the order of their numbers.
+func (s *readySet) all() (ids []uint32) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, ready := range s.workers {
+		if ready {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // WatchEvery is how often Watch must be called: eight times in the shortest time

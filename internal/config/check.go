@@ -26,6 +26,7 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.references(n, "sockets", top.all("socket"), "socket")
 		r.checkWorkerQueues(n, c, top)
 		r.checkLevel(n)
+		r.checkHandover(n, c, top.block("defaults"))
 		r.checkTurn(n, workers, c)
 	}
 	if rules.Profile != nil && len(r.problems) == 0 {
@@ -100,10 +101,22 @@ func (r *reader) checkProfiles(nodes []*node, c *Config, rules Rules) {
 		for i := range list {
 			at := slices.IndexFunc(nodes, func(n *node) bool { return n.label == list[i].Name })
 			for _, o := range rules.Profile(c, &list[i]) {
-				r.in(nodes[at], nodes[at].at("policy"), fault{o.What, o.Why, o.Fix})
+				r.in(nodes[at], nodes[at].named(o.List, o.Name), fault{o.What, o.Why, o.Fix})
 			}
 		}
 	}
+}
+
+// named is where a name stands in a list of a worker, else its policy.
+func (n *node) named(list, name string) hcl.Range {
+	if list != "" {
+		for _, w := range get[[]word](n.t, list, n) {
+			if w.text == name {
+				return w.rng
+			}
+		}
+	}
+	return n.at("policy")
 }
 
 // references reports names in a list of a worker that no block has.

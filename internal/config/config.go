@@ -47,6 +47,7 @@ type Device struct {
 	Shared     bool     // may go to several workers
 	Output     bool     // the worker writes, the parent looks
 	Safe       int      // what the parent sets when the worker of an output is lost
+	Handover   string   // share move exclusive lend
 	Pos        Pos
 }
 
@@ -124,7 +125,9 @@ type Socket struct {
 	Network string // tcp udp unix
 	Address string // literal address with port, or an absolute path
 	Mode    uint32 // permission bits of a unix socket that is listened on
-	Pos     Pos
+	// Handover of a listener is share or lend, of a connection move or exclusive.
+	Handover string
+	Pos      Pos
 }
 
 // SamePlace says whether two sockets are at one address.
@@ -167,6 +170,7 @@ type Worker struct {
 	Limits                        Limits
 	ReadyWithin, Heartbeat        time.Duration
 	Proof                         int
+	Compare                       int // one in so many grants is looked at in the worker; 0 none
 	After                         []string
 	OnConnect                     bool          // starts when somebody connects
 	Protocol                      int           // level of the hand-over: 2, 1 or 0

@@ -28,8 +28,12 @@ type Rules struct {
 	Owners  []uint32                   // user ids that may own the file, beside root and the supervisor's own
 }
 
-// Objection is what somebody else has against a part of the configuration.
-type Objection struct{ What, Why, Fix string }
+// Objection is what somebody else has against the policy of a worker, or against
+// a name in one of its lists: devices, directories, sockets.
+type Objection struct {
+	What, Why, Fix string
+	List, Name     string // "": the policy
+}
 
 // reader collects problems while it goes through one file.
 type reader struct {
@@ -53,10 +57,15 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 		return nil, tooLarge(filename, int64(len(src)))
 	}
 	r.lines = bytes.Split(src, []byte("\n"))
-	if !r.bounded() {
-		return nil, r.problems
+	var body *hclsyntax.Body
+	if isJSON(filename) {
+		body = r.parseJSON()
+	} else {
+		if !r.bounded() {
+			return nil, r.problems
+		}
+		body = r.parse()
 	}
-	body := r.parse()
 	if body == nil {
 		return nil, r.problems.sorted()
 	}
@@ -70,6 +79,23 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 		return nil, r.problems.sorted()
 	}
 	return c, nil
+}
+
+// Syntax reads a file of the native form no further than its syntax. It returns
+// nil or Problems.
+func Syntax(filename string, src []byte) error {
+	r := &reader{file: filename, src: src, root: fileBlock}
+	if len(src) > maxFile {
+		return tooLarge(filename, int64(len(src)))
+	}
+	r.lines = bytes.Split(src, []byte("\n"))
+	if r.bounded() {
+		r.parse()
+	}
+	if len(r.problems) > 0 {
+		return r.problems.sorted()
+	}
+	return nil
 }
 
 func tooLarge(filename string, size int64) Problems {

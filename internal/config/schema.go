@@ -122,6 +122,7 @@ var socketBlock = &blockType{
 		{name: "listen", value: format("an address", parseAddress), doc: "address to listen on"},
 		{name: "connect", value: format("an address", parseAddress), doc: "literal address to connect to"},
 		{name: "mode", value: format(`an octal mode in quotes, as in "0666",`, parseMode), fallback: uint32(0o600), doc: "who may connect to a unix:// socket that is listened on"},
+		{name: "handover", value: handover, doc: "of a listener share or lend, of a connection move or exclusive; the first of the two without it"},
 	},
 }
 
@@ -158,7 +159,7 @@ var floodAttr = attrType{name: "flood", value: format(`a rule as in "90% for 10s
 
 var laneSize = sizeIn(1<<10, 16<<20, "a lane holds frames of 64 and 256 bytes in the kernel's memory")
 
-var isolation = valueType{"per-worker or shared", func(r *reader, l literal) (any, bool) {
+var isolation = valueType{words: "per-worker or shared", read: func(r *reader, l literal) (any, bool) {
 	if l.kind == textLiteral && l.text == "shared" {
 		r.fault(l.rng, fault{`isolation "shared" is not in this version`, "", `use "per-worker", which is also the default`})
 		return nil, false
@@ -173,7 +174,7 @@ type band struct {
 	rng    hcl.Range
 }
 
-var bands = valueType{"an object of band names and numbers", func(r *reader, l literal) (any, bool) {
+var bands = valueType{words: "an object of band names and numbers", read: func(r *reader, l literal) (any, bool) {
 	if !r.want(l, objectLiteral, "an object of band names and numbers") {
 		return nil, false
 	}

@@ -3,6 +3,7 @@ package install
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"sallyport/internal/config"
 	"sallyport/internal/seccomp"
@@ -46,45 +47,48 @@ type want struct {
 
 // unfit is what the profile does not admit and the worker's grants need.
 func unfit(b *seccomp.Bound, c *config.Config, w *config.Worker) (out []config.Objection) {
-	lacks := func(grant string, wants ...want) {
+	lacks := func(list, name, grant string, wants ...want) {
 		if slices.ContainsFunc(wants, func(x want) bool { return admitted(b, x.call, x.args...) }) {
 			return
 		}
-		out = append(out, config.Objection{What: fmt.Sprintf("the policy %q does not admit %s, which %s needs", w.Policy, wants[0], grant),
-			Why: "the worker would be ended at its first use", Fix: "take the profile that is made for it (sallyport policy list), or take the grant away"})
+		out = append(out, config.Objection{What: fmt.Sprintf("the policy %q does not admit %s, which %s needs", w.Policy, wants[0].words(b.Arch), grant),
+			Why: "the worker would be ended at its first use", Fix: "take the profile that is made for it (sallyport policy list), or take the grant away", List: list, Name: name})
 	}
 	for _, name := range w.Devices {
 		if d, ok := c.Device(name); ok {
-			lacks(fmt.Sprintf("the %s device %q", d.Kind, name), useOf(&d)...)
+			lacks("devices", name, fmt.Sprintf("the %s device %q", d.Kind, name), useOf(&d)...)
 		}
 	}
 	for _, name := range w.Directories {
-		lacks(fmt.Sprintf("the directory %q", name), want{"fdatasync", nil}, want{"fsync", nil})
+		lacks("directories", name, fmt.Sprintf("the directory %q", name), want{"fdatasync", nil}, want{"fsync", nil})
 	}
 	for _, name := range w.Sockets {
 		if s, ok := c.Socket(name); ok && s.Listen && s.Network != "udp" {
-			lacks(fmt.Sprintf("the listener %q", name), want{"accept4", nil}, want{"accept", nil})
+			lacks("sockets", name, fmt.Sprintf("the listener %q", name), want{"accept4", nil}, want{"accept", nil})
 		}
 	}
 	symbols := seccomp.Symbols()
 	for _, q := range w.Queues {
 		if len(q.Send) > 0 {
-			lacks(fmt.Sprintf("sending to the queue %q", q.Name), want{"msgsnd", []uint64{symbols["send_queues"][0], 0, symbols["frames"][0], noWait}})
+			lacks("", "", fmt.Sprintf("sending to the queue %q", q.Name), want{"msgsnd", []uint64{symbols["send_queues"][0], 0, symbols["frames"][0], noWait}})
 		}
 		if len(q.Receive) > 0 {
-			lacks(fmt.Sprintf("receiving from the queue %q", q.Name), want{"msgrcv", []uint64{symbols["receive_queues"][0], 0, symbols["frames"][0], 0, noWait}})
+			lacks("", "", fmt.Sprintf("receiving from the queue %q", q.Name), want{"msgrcv", []uint64{symbols["receive_queues"][0], 0, symbols["frames"][0], 0, noWait}})
 		}
 	}
 	if w.Protocol == 2 {
-		lacks("the hand-over", want{"recvmsg", nil})
-		lacks("the hand-over", want{"sendmsg", nil})
+		lacks("", "", "the hand-over", want{"recvmsg", nil})
+		lacks("", "", "the hand-over", want{"sendmsg", nil})
 	}
 	return out
 }
 
-func (x want) String() string {
-	if len(x.args) > 1 && x.call == "ioctl" {
-		return fmt.Sprintf("ioctl request %#x", x.args[1])
+// words is the call, with the request where it is one of a device.
+func (x want) words(a seccomp.Arch) string {
+	if nr, known := seccomp.CallNumber(a, x.call); known && x.call == "ioctl" {
+		_, rest, _ := strings.Cut(seccomp.Describe(a, nr, [6]uint64{0, x.args[1]}), ", ")
+		request, _, _ := strings.Cut(rest, ",")
+		return "ioctl " + request
 	}
 	return x.call
 }
@@ -94,12 +98,14 @@ func useOf(d *config.Device) []want {
 	switch {
 	case d.Kind == "gpio" && d.Output:
 		return []want{{"ioctl", []uint64{3, gpioSetValues}}}
+	case d.Kind == "gpio" && d.GPIO != nil && d.GPIO.Edges != "none":
+		return []want{{"read", nil}} // an edge is a record to read
 	case d.Kind == "gpio":
-		return []want{{"ioctl", []uint64{3, gpioGetValues}}, {"read", nil}}
+		return []want{{"ioctl", []uint64{3, gpioGetValues}}}
 	case d.Kind == "i2c":
-		return []want{{"ioctl", []uint64{3, i2cSMBus}}}
+		return []want{{"ioctl", []uint64{3, i2cSMBus}}, {"read", nil}}
 	case d.Kind == "spi":
-		return []want{{"ioctl", []uint64{3, spiMessage}}}
+		return []want{{"ioctl", []uint64{3, spiMessage}}, {"read", nil}}
 	case d.Kind == "tty":
 		return []want{{"read", nil}}
 	case d.Output:
@@ -112,14 +118,14 @@ func useOf(d *config.Device) []want {
 // than it was granted for.
 func undone(b *seccomp.Bound, c *config.Config, w *config.Worker) (out []config.Objection) {
 	found := make(map[string]bool)
-	object := func(grant, why string, x want) {
+	object := func(list, name, grant, why string, x want) {
 		d, known := decide(b, x.call, x.args...)
 		if !known || d.Action != seccomp.Allow || d.Acknowledged || found[grant+d.Rule] {
 			return
 		}
 		found[grant+d.Rule] = true
-		out = append(out, config.Objection{What: fmt.Sprintf("the policy %q admits %s (%s.policy:%d: %s) beside %s", w.Policy, x, d.Profile, d.Line, d.Rule, grant),
-			Why: why, Fix: "pin the line to the requests that are needed, or put it into acknowledge { } with the reason"})
+		out = append(out, config.Objection{What: fmt.Sprintf("the policy %q admits %s (%s.policy:%d: %s) beside %s", w.Policy, x.words(b.Arch), d.Profile, d.Line, d.Rule, grant),
+			Why: why, Fix: "pin the line to the requests that are needed, or put it into acknowledge { } with the reason", List: list, Name: name})
 	}
 	for _, name := range w.Devices {
 		d, ok := c.Device(name)
@@ -127,15 +133,15 @@ func undone(b *seccomp.Bound, c *config.Config, w *config.Worker) (out []config.
 			continue
 		}
 		grant := fmt.Sprintf("the %s device %q", d.Kind, name)
-		object(grant, "a descriptor of a device can do more than was granted: the requests must be named", want{"ioctl", []uint64{3, unknown}})
+		object("devices", name, grant, "a descriptor of a device can do more than was granted: the requests must be named", want{"ioctl", []uint64{3, unknown}})
 		for _, r := range misuse[d.Kind] {
-			object(grant, r.why, want{"ioctl", []uint64{3, r.request}})
+			object("devices", name, grant, r.why, want{"ioctl", []uint64{3, r.request}})
 		}
 	}
 	for _, name := range w.Directories {
 		grant := fmt.Sprintf("the directory %q", name)
 		for _, x := range []want{{"ftruncate", nil}, {"ftruncate64", nil}, {"fallocate", nil}, {"copy_file_range", nil}, {"fcntl", []uint64{3, setStatus}}, {"fcntl64", []uint64{3, setStatus}}} {
-			object(grant, "what was appended could be taken away again", x)
+			object("directories", name, grant, "what was appended could be taken away again", x)
 		}
 	}
 	return out

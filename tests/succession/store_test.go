@@ -23,7 +23,9 @@ const stored = `
 supervisor {
   name    = "stored"
   ids     = "23000-23099"
+  waive   = ["landlock", "cgroup-memory"]
   control = "%[1]s/control"
+  waive   = ["landlock", "cgroup-memory"]
 }
 device "load" {
   file = { path = "%[1]s/value", decode = "raw" }
