@@ -78,6 +78,11 @@ soak-alerts: ## alerts to receivers that are killed at random (N=100000 SEED=)
 	@N=$(or $(N),100000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/soak-alerts.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestNoAlertIsLostInSilence$$' ./tests/alerts
 
+.PHONY: handovers
+handovers: build ## confined workers in Python, in C and at level 1, granted things N=1000 times each
+	@HANDOVERS=$(or $(N),1000) RESULTS=$(CURDIR)/docs/results/handovers.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestHandovers' ./tests/programs
+
 .PHONY: strace-scmrights
 strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 SEED=)
 	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \

@@ -37,7 +37,7 @@ func scripts(t *testing.T, p testscript.Params) {
 		return os.Chmod(e.WorkDir, 0o755)
 	}
 	p.Condition = func(cond string) (bool, error) { return cond == "root" && os.Geteuid() == 0, nil }
-	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until}
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until, "documented": documented}
 	testscript.Run(t, p)
 }
 

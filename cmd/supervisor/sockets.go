@@ -137,9 +137,8 @@ func (in *inputs) sockets(w *config.Worker) (items []scmrights.Item, owned []*os
 // socket shares a listener, so that the successor serves whoever waits; a
 // connection is made now, and is the worker's alone.
 func (in *inputs) socket(conf config.Socket, blocking bool) (item scmrights.Item, owned bool, err error) {
-	item = scmrights.Item{Name: conf.Name, Kind: socket.Kind(conf), Mode: scmrights.ModeShare, Access: scmrights.AccessBoth, File: in.listeners.files[conf.Name]}
+	item = scmrights.Item{Name: conf.Name, Kind: socket.Kind(conf), Mode: modes[conf.Handover], Access: scmrights.AccessBoth, File: in.listeners.files[conf.Name]}
 	if !conf.Listen {
-		item.Mode = scmrights.ModeMove
 		item.File, err = socket.Open(conf, blocking)
 	}
 	return item, !conf.Listen, err

@@ -22,6 +22,7 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/install"
 	"sallyport/internal/launch"
+	"sallyport/pkg/scmrights"
 )
 
 // supervisor is what all actors share. Its fields are set before the actors start
@@ -40,10 +41,11 @@ type supervisor struct {
 	launcher *launch.Launcher
 	filters  *filters
 	tally    *tally
-	own      int          // seccomp filters the supervisor itself runs under
-	missing  []protection // what cannot be enforced here
-	landlock int          // version of its interface; 0 is none
-	cgroups  *cgroup.Tree // nil where there is no place for them
+	budget   *scmrights.Budget // of descriptors on their way to any worker
+	own      int               // seccomp filters the supervisor itself runs under
+	missing  []protection      // what cannot be enforced here
+	landlock int               // version of its interface; 0 is none
+	cgroups  *cgroup.Tree      // nil where there is no place for them
 	started  time.Time
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
@@ -63,6 +65,9 @@ func supervise(o options, log hclog.Logger) error {
 	s, err := newSupervisor(o, log)
 	if err != nil {
 		return err
+	}
+	if tee, can := log.(hclog.InterceptLogger); can {
+		tee.RegisterSink(logSink{s.hub})
 	}
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
@@ -98,7 +103,7 @@ func newSupervisor(o options, log hclog.Logger) (*supervisor, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
+	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), budget: scmrights.NewBudget(inFlight), started: time.Now(), baseline: baseline,
 		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
 		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{})}
@@ -170,7 +175,10 @@ func (s *supervisor) open() error {
 	if st.bus, err = bus.New(busConfig(st.cfg, s.ids(st.cfg), s.log)); err != nil {
 		return err
 	}
-	s.filters = newFilters()
+	s.filters = &filters{config: s.options.file, owners: s.owners, learn: s.options.learn}
+	if s.options.learn != "" {
+		s.log.Warn("one worker is not filtered: its calls are recorded", "worker", s.options.learn)
+	}
 	var faults []error
 	for i := range st.cfg.Workers {
 		w, err := newWorker(s, st, &st.cfg.Workers[i])

@@ -122,6 +122,7 @@ var socketBlock = &blockType{
 		{name: "listen", value: format("an address", parseAddress), doc: "address to listen on"},
 		{name: "connect", value: format("an address", parseAddress), doc: "literal address to connect to"},
 		{name: "mode", value: format(`an octal mode in quotes, as in "0666",`, parseMode), fallback: uint32(0o600), doc: "who may connect to a unix:// socket that is listened on"},
+		{name: "handover", value: handover, doc: "of a listener share or lend, of a connection move or exclusive; the first of the two without it"},
 	},
 }
 

@@ -28,6 +28,7 @@ var fixed = []aspect{
 	{"sensors", func(s side) any { return s.heard() }},
 	{"limits", func(s side) any { return s.w.Limits }},
 	{"proof", func(s side) any { return s.w.Proof }},
+	{"compare", func(s side) any { return s.w.Compare }},
 	{"protocol", func(s side) any { return []any{s.w.Protocol, s.w.Notify, s.w.StartGrace} }},
 	{"read_only", func(s side) any { return list(s.w.ReadOnly) }},
 	{"watchdog", func(s side) any {

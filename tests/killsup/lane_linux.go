@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -131,6 +132,9 @@ func (l *lane) measure() error {
 	}
 	if err == nil {
 		err = l.gone()
+	}
+	if err == nil && !strings.Contains(l.sup.log.tail(), "what was lent is back: grants=1") {
+		err = l.finding("lent", "the alarm's lamp was not called back before the stop")
 	}
 	return err
 }
