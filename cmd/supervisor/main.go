@@ -108,7 +108,7 @@ func start(o options) int {
 	}
 	if o.namespace == "" {
 		// Does not return when all goes well: the exec starts us again inside.
-		fmt.Fprintln(os.Stderr, "supervisor: cannot enter an IPC namespace of its own:", enterNamespace())
+		fmt.Fprintln(os.Stderr, "supervisor: cannot enter an IPC namespace of its own:", enterNamespace(wantsHost(o)))
 		return exitNotPermitted
 	}
 	if err := confirmNamespace(o.namespace); err != nil {

@@ -34,6 +34,7 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.checkProfiles(workers, c, rules)
 	}
 	r.checkSharing(top)
+	r.checkIsolation(top)
 	r.checkCycles(workers)
 	r.checkDescriptors(workers, c)
 }
