@@ -95,6 +95,11 @@ strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 
 	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^TestInjectedErrors$$' ./tests/kill
 
+.PHONY: suite
+suite: build ## run a folder of built programs under a profile (SUITE=path PROFILE=c-basic TABLE= UPDATE=)
+	@SUITE=$(abspath $(SUITE)) PROFILE=$(PROFILE) TABLE=$(if $(TABLE),$(abspath $(TABLE))) UPDATE=$(UPDATE) \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestSuite$$' ./tests/suite
+
 # The inputs that fuzzers found interesting stay in the go command's cache; one
 # that failed goes into testdata/fuzz of its package.
 FUZZED := ./pkg/scmrights ./internal/sys ./internal/config

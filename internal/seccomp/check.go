@@ -61,8 +61,8 @@ func checkCall(r *rule, problems *Problems) bool {
 	known := callArchs(r.call)
 	missing := r.archs &^ known
 	switch {
-	case slices.Contains(never, r.call):
-		problems.add(r.pos, "the filter kills the process for it, whatever a profile says", "remove the line", "%s is never admitted", r.call)
+	case slices.Contains(never, r.call) && !r.acknowledged:
+		problems.add(r.pos, "it reaches past what a worker was granted", "remove the line, or put it into acknowledge { } with the reason", "%s is never admitted", r.call)
 		return false
 	case slices.Contains(launchOnly, r.call):
 		problems.add(r.pos, "the launch admits one exec by itself, and none after it", "remove the line", "%s is not for profiles", r.call)

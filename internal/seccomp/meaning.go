@@ -166,7 +166,7 @@ func (t atom) words(a Arch, call string) string {
 	full := ^uint64(0) >> (64 - width)
 	left := fmt.Sprintf("arg%d", t.arg)
 	if t.mask != full {
-		mask := argumentWords(a, call, t.arg, t.mask)
+		mask := bracketed(argumentWords(a, call, t.arg, t.mask))
 		if bits.OnesCount64(t.mask) > width/2 { // most often written as what it leaves out
 			mask = "~" + bracketed(argumentWords(a, call, t.arg, ^t.mask&full))
 		}
