@@ -88,6 +88,11 @@ strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 
 	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^TestInjectedErrors$$' ./tests/kill
 
+.PHONY: verify-random
+verify-random: setup ## random calls, compiled filters against their profiles (N=10000000 each, SEED=)
+	@N=$(or $(N),10000000) SEED=$(SEED) RESULTS=$(if $(RESULTS),$(RESULTS),$(CURDIR)/docs/results/verify-random.txt) \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestRolesAgreeOnRandomCalls$$' ./internal/seccomp/scmp
+
 .PHONY: suite
 suite: build ## run a folder of built programs under a profile (SUITE=path PROFILE=c-basic TABLE= UPDATE=)
 	@SUITE=$(abspath $(SUITE)) PROFILE=$(PROFILE) TABLE=$(if $(TABLE),$(abspath $(TABLE))) UPDATE=$(UPDATE) \
