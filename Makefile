@@ -93,6 +93,11 @@ verify-random: setup ## random calls, compiled filters against their profiles (N
 	@N=$(or $(N),10000000) SEED=$(SEED) RESULTS=$(if $(RESULTS),$(RESULTS),$(CURDIR)/docs/results/verify-random.txt) \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestRolesAgreeOnRandomCalls$$' ./internal/seccomp/scmp
 
+.PHONY: tries
+tries: setup ## random calls really made under sensor-read, none of which it admits (N=1000000 SEED=)
+	@N=$(or $(N),1000000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/tries.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestTries$$' ./internal/seccomp/live
+
 .PHONY: suite
 suite: build ## run a folder of built programs under a profile (SUITE=path PROFILE=c-basic TABLE= UPDATE=)
 	@SUITE=$(abspath $(SUITE)) PROFILE=$(PROFILE) TABLE=$(if $(TABLE),$(abspath $(TABLE))) UPDATE=$(UPDATE) \
