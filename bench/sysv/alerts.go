@@ -214,7 +214,7 @@ func cancels(o options) error {
 	return nil
 }
 
-const idleFor = 10 * time.Second
+const idleFor = 30 * time.Second // a runtime that comes to rest takes 1 ms
 
 // idle: processor time of a process that waits for a message that does not come.
 func idle(options) error {

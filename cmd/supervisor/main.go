@@ -100,7 +100,7 @@ func main() {
 
 // start runs the supervisor and gives its exit code.
 func start(o options) int {
-	log := hclog.New(&hclog.LoggerOptions{Name: "supervisor", Level: hclog.LevelFromString(o.level), JSONFormat: o.json, Output: os.Stderr})
+	log := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "supervisor", Level: hclog.LevelFromString(o.level), JSONFormat: o.json, Output: os.Stderr})
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "supervisor: it must start as root (here it has user id "+strconv.Itoa(os.Geteuid())+
 			"): it opens devices and gives every worker a user of its own; use sudo, or `sallyport demo`, which can do without")
@@ -108,7 +108,7 @@ func start(o options) int {
 	}
 	if o.namespace == "" {
 		// Does not return when all goes well: the exec starts us again inside.
-		fmt.Fprintln(os.Stderr, "supervisor: cannot enter an IPC namespace of its own:", enterNamespace())
+		fmt.Fprintln(os.Stderr, "supervisor: cannot enter an IPC namespace of its own:", enterNamespace(wantsHost(o)))
 		return exitNotPermitted
 	}
 	if err := confirmNamespace(o.namespace); err != nil {

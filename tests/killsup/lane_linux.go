@@ -1,6 +1,7 @@
 package killsup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -357,7 +358,8 @@ func (l *lane) sweep() error {
 		return len(all) == 0
 	})
 	if !ended {
-		return fmt.Errorf("processes that cannot be killed")
+		return errors.New("processes that cannot be killed")
 	}
-	return nil
+	clear(l.days)
+	return os.RemoveAll(filepath.Join(l.cfg.Dir, "data"))
 }

@@ -57,6 +57,14 @@ worker "alarm" {
     receive = ["*"]
   }
 }
+worker "rogue" {
+  command = ["rogue"]
+  policy  = "sensor-read"
+  restart {
+    when    = "always"
+    backoff = "5s..30s"
+  }
+}
 defaults {
   restart {
     backoff = "10s..30s"
@@ -128,5 +136,17 @@ func TestSupervisorSwitchesALine(t *testing.T) {
 	becomes(t, "GPIO17", "|sallyport ) out hi") // its successor, on the same line
 	if state, next := alarm(t); state != "ready" || next == pid {
 		t.Errorf("alarm is %s, process %d", state, next)
+	}
+	// The filters of this architecture hold: rogue tries to open a file. On a busy
+	// host its first launches may take longer than they may.
+	for late := time.Now().Add(2 * time.Minute); ; time.Sleep(100 * time.Millisecond) {
+		text, err := os.ReadFile("/run/house.log")
+		must(t, err)
+		if strings.Contains(string(text), "BLOCKED") && strings.Contains(string(text), "openat(") {
+			break
+		}
+		if time.Now().After(late) {
+			t.Fatal("nothing was blocked in two minutes")
+		}
 	}
 }
