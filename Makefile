@@ -95,6 +95,16 @@ strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 
 	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^TestInjectedErrors$$' ./tests/kill
 
+.PHONY: verify-random
+verify-random: setup ## random calls, compiled filters against their profiles (N=10000000 each, SEED=)
+	@N=$(or $(N),10000000) SEED=$(SEED) RESULTS=$(if $(RESULTS),$(RESULTS),$(CURDIR)/docs/results/verify-random.txt) \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestRolesAgreeOnRandomCalls$$' ./internal/seccomp/scmp
+
+.PHONY: tries
+tries: setup ## random calls really made under sensor-read, none of which it admits (N=1000000 SEED=)
+	@N=$(or $(N),1000000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/tries.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestTries$$' ./internal/seccomp/live
+
 .PHONY: suite
 suite: build ## run a folder of built programs under a profile (SUITE=path PROFILE=c-basic TABLE= UPDATE=)
 	@SUITE=$(abspath $(SUITE)) PROFILE=$(PROFILE) TABLE=$(if $(TABLE),$(abspath $(TABLE))) UPDATE=$(UPDATE) \
@@ -102,7 +112,7 @@ suite: build ## run a folder of built programs under a profile (SUITE=path PROFI
 
 # The inputs that fuzzers found interesting stay in the go command's cache; one
 # that failed goes into testdata/fuzz of its package.
-FUZZED := ./pkg/scmrights ./internal/sys ./internal/config
+FUZZED := ./pkg/scmrights ./internal/sys ./internal/config ./internal/seccomp
 .PHONY: fuzz
 fuzz: ## every fuzzer of the hand-over and the configuration, one after the other (TIME=60s each)
 	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
