@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,6 +22,7 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/install"
 	"sallyport/internal/launch"
+	"sallyport/pkg/scmrights"
 )
 
 // supervisor is what all actors share. Its fields are set before the actors start
@@ -39,10 +41,11 @@ type supervisor struct {
 	launcher *launch.Launcher
 	filters  *filters
 	tally    *tally
-	own      int          // seccomp filters the supervisor itself runs under
-	missing  []protection // what cannot be enforced here
-	landlock int          // version of its interface; 0 is none
-	cgroups  *cgroup.Tree // nil where there is no place for them
+	budget   *scmrights.Budget // of descriptors on their way to any worker
+	own      int               // seccomp filters the supervisor itself runs under
+	missing  []protection      // what cannot be enforced here
+	landlock int               // version of its interface; 0 is none
+	cgroups  *cgroup.Tree      // nil where there is no place for them
 	started  time.Time
 	baseline table          // descriptors open before the first of ours
 	logs     sync.WaitGroup // readers of what processes print; each ends with its process
@@ -59,19 +62,22 @@ type supervisor struct {
 // supervise runs until a signal or a failure ends it, and returns after the
 // ordered stop.
 func supervise(o options, log hclog.Logger) error {
-	baseline, err := descriptors()
+	s, err := newSupervisor(o, log)
 	if err != nil {
 		return err
 	}
-	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
-		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
-		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
-		stopping: make(chan struct{}), stopped: make(chan struct{})}
-	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
+	if tee, can := log.(hclog.InterceptLogger); can {
+		tee.RegisterSink(logSink{s.hub})
+	}
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
 	signal.Notify(s.hangups, unix.SIGHUP)
-	if err := s.open(); err != nil {
+	err = s.open()
+	if err == nil {
+		st := s.now()
+		s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
+	}
+	if err != nil {
 		s.close(context.Background())
 		return err
 	}
@@ -89,6 +95,20 @@ func supervise(o options, log hclog.Logger) error {
 	add(&group, "watch", func() error { return s.watch(watchCtx) }, s.afterStop(cancelWatch))
 	add(&group, "control", s.server.Execute, s.afterStop(func() { s.server.Interrupt(nil) }))
 	return group.Run()
+}
+
+// newSupervisor has nothing open yet.
+func newSupervisor(o options, log hclog.Logger) (*supervisor, error) {
+	baseline, err := descriptors()
+	if err != nil {
+		return nil, err
+	}
+	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), budget: scmrights.NewBudget(inFlight), started: time.Now(), baseline: baseline,
+		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
+		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
+		stopping: make(chan struct{}), stopped: make(chan struct{})}
+	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
+	return s, nil
 }
 
 // add gives the group an actor whose errors and panics carry its name.
@@ -155,21 +175,26 @@ func (s *supervisor) open() error {
 	if st.bus, err = bus.New(busConfig(st.cfg, s.ids(st.cfg), s.log)); err != nil {
 		return err
 	}
-	s.filters = newFilters()
+	s.filters = &filters{config: s.options.file, owners: s.owners, learn: s.options.learn}
+	if s.options.learn != "" {
+		s.log.Warn("one worker is not filtered: its calls are recorded", "worker", s.options.learn)
+	}
+	var faults []error
 	for i := range st.cfg.Workers {
 		w, err := newWorker(s, st, &st.cfg.Workers[i])
 		if err != nil {
-			return err
+			faults = append(faults, err)
+			continue
 		}
 		st.workers = append(st.workers, w)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
 	}
 	if s.stage, err = config.Binary(st.programs.Worker(), s.owners...); err != nil {
 		return err
 	}
-	if s.launcher, err = launch.New(s.stage); err != nil {
-		return err
-	}
-	s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
+	s.launcher, err = launch.New(s.stage)
 	return err
 }
 

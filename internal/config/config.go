@@ -23,6 +23,7 @@ type Supervisor struct {
 	FirstID, LastID uint32 // pool of user and group ids, both ends included
 	Control         string // path of the control socket
 	Waive           []string
+	HostIPC         bool // the queues are in the machine's IPC namespace
 }
 
 // Device is one thing that the parent opens for workers. Which of the fields are
@@ -48,6 +49,7 @@ type Device struct {
 	Shared     bool      // may go to several workers
 	Output     bool      // the worker writes, the parent looks
 	Safe       int       // what the parent sets when the worker of an output is lost
+	Handover   string    // share move exclusive lend
 	Pos        Pos
 }
 
@@ -132,7 +134,9 @@ type Socket struct {
 	Network string // tcp udp unix
 	Address string // literal address with port, or an absolute path
 	Mode    uint32 // permission bits of a unix socket that is listened on
-	Pos     Pos
+	// Handover of a listener is share or lend, of a connection move or exclusive.
+	Handover string
+	Pos      Pos
 }
 
 // SamePlace says whether two sockets are at one address.
@@ -142,7 +146,7 @@ func (s Socket) SamePlace(other Socket) bool {
 
 // Queue is a set of lanes between its senders and receivers.
 type Queue struct {
-	Name, Isolation string // Isolation: per-worker
+	Name, Isolation string // Isolation: per-worker shared
 	Urgent, Routine Lane
 	Pos             Pos
 }
@@ -153,6 +157,7 @@ type Lane struct {
 	Bytes int
 	Full  string // routine: drop-new or block; urgent: ""
 	Flood Flood
+	Key   int // of a shared queue that others join; 0 for none
 }
 
 // Flood says when a lane counts as flooded: Percent of it in use for For without
@@ -175,6 +180,7 @@ type Worker struct {
 	Limits                        Limits
 	ReadyWithin, Heartbeat        time.Duration
 	Proof                         int
+	Compare                       int // one in so many grants is looked at in the worker; 0 none
 	After                         []string
 	OnConnect                     bool          // starts when somebody connects
 	Protocol                      int           // level of the hand-over: 2, 1 or 0

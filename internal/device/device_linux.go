@@ -213,6 +213,9 @@ func (d *Device) find() ([]attribute, error) {
 	return found, err
 }
 
+// Handover is the configuration's word for how a worker is given the device.
+func (d *Device) Handover() string { return d.conf.Handover }
+
 // Opened returns the descriptors to grant, in the order of the configuration.
 func (d *Device) Opened() []*Opened {
 	d.mu.Lock()

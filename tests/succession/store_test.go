@@ -25,6 +25,7 @@ supervisor {
   ids     = "23000-23099"
   waive   = ["landlock", "cgroup-memory"]
   control = "%[1]s/control"
+  waive   = ["landlock", "cgroup-memory"]
 }
 device "load" {
   file = { path = "%[1]s/value", decode = "raw" }
