@@ -190,7 +190,7 @@ func (b *theirs) turn() error {
 		return err
 	}
 	defer filter.Close()
-	args := []string{"bwrap", "--unshare-all", "--die-with-parent", "--seccomp", "4", "--ro-bind", b.first, "/first", "/first"}
+	args := []string{"bwrap", "--unshare-all", "--as-pid-1", "--die-with-parent", "--seccomp", "4", "--ro-bind", b.first, "/first", "/first"}
 	began := time.Now()
 	pid, err := syscall.ForkExec(b.path, args, &syscall.ProcAttr{Env: []string{"GOMAXPROCS=2"},
 		Files: []uintptr{null.Fd(), null.Fd(), os.Stderr.Fd(), channel.Fd(), filter.Fd()}})
