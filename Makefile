@@ -117,6 +117,11 @@ FUZZED := ./pkg/scmrights ./internal/sys ./internal/config ./internal/seccomp
 fuzz: ## every fuzzer of the hand-over and the configuration, one after the other (TIME=60s each)
 	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
 
+.PHONY: hostile
+hostile: setup ## every profile against every misdeed, 1,000 restarts, 60 s of idleness; as root
+	@PROFILES=all IDLE=60s $(GO) test -v -count=1 -vet=off -timeout=0 ./tests/confinement
+	@RESTARTS=$(or $(N),1000) $(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestRestartsLeaveNothing$$' ./internal/launch
+
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
 	@tools/container.sh prepare
@@ -141,6 +146,13 @@ bench: bench-sysv ## time hand-overs and queues beside C programs, on one CPU (A
 	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/bare bench/bare/handover.c && \
 	CGO_ENABLED=0 $(BUILD) -o build/bench/handover ./bench/handover && \
 	build/bench/handover -bare build/bench/bare $(ARGS)
+
+.PHONY: bench-launch
+bench-launch: build ## time starts beside bubblewrap, proofs, and calls under a filter; as root (ARGS="-starts 50")
+	@mkdir -p build/bench && \
+	CGO_ENABLED=0 $(BUILD) -o build/bench/first ./bench/launch/first && \
+	CGO_ENABLED=1 $(BUILD) -o build/bench/launch ./bench/launch && \
+	build/bench/launch $(ARGS)
 
 .PHONY: bench-sysv
 bench-sysv: ## the queues alone (ARGS="-turns 9 -rounds 5000")
