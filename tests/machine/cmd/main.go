@@ -25,7 +25,7 @@ import (
 func main() {
 	dir := flag.String("dir", "build/machine", "`folder` with the kernels, and for what is made")
 	file := flag.String("results", "", "`file` to append the run to")
-	limit := flag.Duration("limit", 10*time.Minute, "end a machine after so `long`")
+	limit := flag.Duration("limit", 30*time.Minute, "end a machine after so `long`")
 	only := flag.String("package", "", "run the tests of this `package` alone, as internal/sys")
 	flag.Parse()
 	ok, err := run(*dir, *file, *only, flag.Args(), *limit)
