@@ -82,6 +82,12 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 		return nil, r.problems.sorted()
 	}
 	c.splitShims(prints(top))
+	if rules.Profile != nil {
+		r.checkProfiles(top.all("worker"), c, rules)
+	}
+	if len(r.problems) > 0 {
+		return nil, r.problems.sorted()
+	}
 	return c, nil
 }
 
