@@ -66,6 +66,9 @@ func supervise(o options, log hclog.Logger) error {
 	if err != nil {
 		return err
 	}
+	if tee, can := log.(hclog.InterceptLogger); can {
+		tee.RegisterSink(logSink{s.hub})
+	}
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
 	signal.Notify(s.hangups, unix.SIGHUP)

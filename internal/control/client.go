@@ -2,6 +2,7 @@ package control
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -83,8 +84,18 @@ func (c Client) Ask(ctx context.Context, verb string, args any) ([]json.RawMessa
 // Events gives the lines of `events` as they come, until the supervisor ends,
 // the context does, or the caller stops.
 func (c Client) Events(ctx context.Context) iter.Seq2[[]byte, error] {
+	return c.stream(ctx, Request{Verb: "events", Follow: true})
+}
+
+// Logs gives the last lines of the log, and with follow those that come, as
+// events `log`.
+func (c Client) Logs(ctx context.Context, follow bool) iter.Seq2[[]byte, error] {
+	return c.stream(ctx, Request{Verb: "logs", Follow: follow})
+}
+
+func (c Client) stream(ctx context.Context, r Request) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		conn, lines, err := c.dial(ctx, Request{Verb: "events", Follow: true})
+		conn, lines, err := c.dial(ctx, r)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -92,6 +103,10 @@ func (c Client) Events(ctx context.Context) iter.Seq2[[]byte, error] {
 		defer conn.Close()
 		defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
 		for lines.Scan() {
+			if f := refused(lines.Bytes()); f != nil {
+				yield(nil, f)
+				return
+			}
 			if !yield(lines.Bytes(), nil) {
 				return
 			}
@@ -100,6 +115,18 @@ func (c Client) Events(ctx context.Context) iter.Seq2[[]byte, error] {
 			yield(nil, fmt.Errorf("control socket %s: %w", c.Path, err))
 		}
 	}
+}
+
+// refused is the fault in a line that is no event but a refusal.
+func refused(line []byte) *Fault {
+	if !bytes.HasPrefix(line, []byte(`{"v":`)) {
+		return nil
+	}
+	var f Fault
+	if err := json.Unmarshal(line, &f); err != nil || f.Code == "" {
+		return nil
+	}
+	return &f
 }
 
 func errOr(err, otherwise error) error {
