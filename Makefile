@@ -119,7 +119,7 @@ fuzz: ## every fuzzer of the hand-over and the configuration, one after the othe
 
 .PHONY: fuzz-brief
 fuzz-brief: setup ## every fuzzer there is for a moment, without a result to keep (TIME=8s each)
-	@TIME=$(or $(TIME),8s) tools/fuzz.sh $(FUZZED) ./internal/reading ./internal/lane ./internal/seccomp
+	@TIME=$(or $(TIME),8s) tools/fuzz.sh $(FUZZED) ./internal/reading ./internal/lane
 
 .PHONY: hostile
 hostile: setup ## every profile against every misdeed, 1,000 restarts, 60 s of idleness; as root
