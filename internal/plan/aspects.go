@@ -31,6 +31,7 @@ var fixed = []aspect{
 	{"compare", func(s side) any { return s.w.Compare }},
 	{"protocol", func(s side) any { return []any{s.w.Protocol, s.w.Notify, s.w.StartGrace} }},
 	{"read_only", func(s side) any { return list(s.w.ReadOnly) }},
+	{"shim", func(s side) any { return s.w.PrintsTo }},
 	{"watchdog", func(s side) any {
 		if !s.w.Notify {
 			return nil // nobody has told it
@@ -109,7 +110,7 @@ func ends(q config.Queue, peer string, send, receive []string) []string {
 	for _, lane := range []config.Lane{q.Urgent, q.Routine} {
 		for band, number := range lane.Bands {
 			if has(send, band) && has(receive, band) {
-				all = append(all, fmt.Sprintf("%s %s %s=%d of %d bytes %s %v", q.Name, peer, band, number, lane.Bytes, lane.Full, lane.Flood))
+				all = append(all, fmt.Sprintf("%s %s %s=%d of %d bytes %s %v %s %d", q.Name, peer, band, number, lane.Bytes, lane.Full, lane.Flood, q.Isolation, lane.Key))
 			}
 		}
 	}
