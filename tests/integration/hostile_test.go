@@ -86,7 +86,7 @@ func TestHostileWorkerIsEndedAndNamed(t *testing.T) {
 				t.Errorf("blocked %+v, want %s by hostile", blocked, row.blocked)
 			}
 			before := len(events.of("reading"))
-			events.wait("reading", before+5, 5*time.Second)
+			events.wait("reading", before+5, time.Minute)
 			for _, e := range events.of("exited") {
 				if e.Worker != "hostile" {
 					t.Errorf("%s ended as well: %s", e.Worker, e.Reason)

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/pkg/scmrights"
+	"sallyport/policy"
 )
 
 const stored = `
@@ -45,10 +46,20 @@ worker "it" {
   settings = { every = "50ms" }
   devices  = ["load"]
   sockets  = ["door", "hatch"]
-  policy   = "sensor-read"
+  policy   = "%[1]s/doors.policy"
   queue "readings" { send = ["reading"] }
 }
 `
+
+// sensorRead is the profile of that name.
+func sensorRead(t *testing.T) string {
+	t.Helper()
+	text, err := policy.Files.ReadFile("sensor-read.policy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
 
 // manager plays the service manager: it hears what a service says and keeps
 // what it is given, by name.
@@ -168,6 +179,10 @@ func (m *manager) start(dir, file string, more map[string]*os.File) *running {
 func TestStoreSurvivesTheSupervisor(t *testing.T) {
 	port := freePort(t)
 	dir, file := home(t, strings.ReplaceAll(stored, "%[2]s", port))
+	profile := strings.Replace(sensorRead(t), "\n\n", "\n\naccept4 # the listeners\n", 1)
+	if err := os.WriteFile(filepath.Join(dir, "doors.policy"), []byte(profile), 0o644); err != nil {
+		t.Fatal(err)
+	}
 	value := filepath.Join(dir, "value")
 	if err := os.WriteFile(value, []byte("1234567890\n"), 0o644); err != nil {
 		t.Fatal(err)
