@@ -56,7 +56,7 @@ func execute(ctx context.Context) int {
 	})
 	root.AddCommand(
 		demoCommand(), runCommand(), versionCommand(),
-		checkCommand(), fmtCommand(), explainCommand(), devicesCommand(),
+		checkCommand(), fmtCommand(), explainCommand(), devicesCommand(), doctorCommand(), policyCommand(),
 		statusCommand(), topCommand(), inspectCommand(), eventsCommand(), logsCommand(),
 		operateCommand("start", "start a worker that is down"),
 		operateCommand("stop", "take a worker's rights, then let it end"),

@@ -26,12 +26,8 @@ type parent struct {
 // namespace of its own in which one id is mapped: ours. It ends in order when
 // this command dies (PDEATHSIG), and it is out of reach of the terminal's
 // Ctrl-C, which is for this command.
-func startSupervisor(programs install.Dir, config string, verbose bool) (*parent, error) {
-	level := "error"
-	if verbose {
-		level = "debug"
-	}
-	cmd := exec.Command(programs.Supervisor(), "-log-level="+level)
+func startSupervisor(programs install.Dir, config, level string, flags ...string) (*parent, error) {
+	cmd := exec.Command(programs.Supervisor(), append(flags, "-log-level="+level)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, os.Stderr, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM}
 	owner := os.Getenv("SUDO_UID") // a clone belongs to whoever typed sudo

@@ -128,6 +128,7 @@ func (s *supervisor) close(ctx context.Context) error {
 	for _, w := range st.workers {
 		keep(w.exe.Close())
 	}
+	keep(s.writeLearned())
 	s.logs.Wait()
 	s.publishSummary()
 	return errors.Join(errs...)

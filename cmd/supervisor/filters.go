@@ -7,10 +7,10 @@ import (
 	"io/fs"
 	"time"
 
+	"sallyport/internal/install"
 	"sallyport/internal/launch"
 	"sallyport/internal/seccomp"
 	"sallyport/internal/seccomp/scmp"
-	"sallyport/policy"
 )
 
 // filter is what a worker is confined by: the profile with its variables bound,
@@ -19,19 +19,32 @@ type filter struct {
 	text    [sha256.Size]byte // of the profile's file and those that it includes, one after the other
 	bound   *seccomp.Bound
 	program *seccomp.Program
-	took    time.Duration // to compile and verify
+	took    time.Duration     // to compile and verify
+	record  *seccomp.Recorder // not nil: every notice is written down and continued
 }
 
-// filters reads profiles from the ones built into the supervisor.
-type filters struct{ source fs.FS }
-
-func newFilters() *filters { return &filters{source: policy.Files} }
+// filters reads profiles, built-in ones and those in files that the owners of the
+// configuration alone can write.
+type filters struct {
+	config string
+	owners []uint32
+	learn  string            // the worker whose calls are recorded instead of filtered
+	record *seccomp.Recorder // of that one
+}
 
 // compile makes the filter of one worker. The queue ids in vars are fixed for
 // the life of the supervisor, so one compilation serves every epoch.
-func (f *filters) compile(profile string, vars seccomp.Vars) (*filter, error) {
+func (f *filters) compile(worker, profile string, vars seccomp.Vars) (*filter, error) {
+	if worker == f.learn && f.learn != "" {
+		return f.recording(vars)
+	}
+	name, files := install.Profile(f.config, profile, f.owners)
+	return compile(name, files, vars)
+}
+
+func compile(profile string, files fs.FS, vars seccomp.Vars) (*filter, error) {
 	start := time.Now()
-	source := &hashed{FS: f.source, sum: sha256.New()}
+	source := &hashed{FS: files, sum: sha256.New()}
 	p, err := seccomp.Parse(profile, source)
 	if err != nil {
 		return nil, err
@@ -62,12 +75,15 @@ func (h *hashed) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	_, _ = h.sum.Write(text) // never fails (hash.Hash)
-	return h.FS.Open(name)
+	return seccomp.Texts{name: string(text)}.Open(name)
 }
 
 // decide answers a notice by number, register arguments and phase; nothing of
 // the worker's memory is read, so there is nothing to race with.
 func (f *filter) decide(phase launch.Phase, nr int32, args [6]uint64) launch.Verdict {
+	if f.record != nil {
+		return f.write(phase, uint32(nr), args)
+	}
 	switch d := f.bound.Decide(phase, uint32(nr), args); d.Action {
 	case seccomp.Continue:
 		return launch.Verdict{Continue: true}

@@ -124,21 +124,25 @@ func (x *session) offer(items []scmrights.Item) error {
 // unprivileged program could have there by default.
 const inFlight = 1024
 
-// budgetLook is how often an offer that found no room looks for it.
-const budgetLook = 5 * time.Millisecond
+// An offer that finds no room looks for it again and again: by roomWithin every
+// worker has written its receipts, or is ended for it.
+const (
+	roomLook   = 5 * time.Millisecond
+	roomWithin = 6 * time.Second
+)
 
-// offerWithin offers items when the budget of all workers has room for them: what
-// others have on its way is in for a receipt, or its worker for its end.
+// offerWithin offers items when there is room for them: in the budget of all
+// workers, and in this one.
 func (x *session) offerWithin(items []scmrights.Item) ([]*scmrights.Grant, error) {
-	for {
+	for late := time.Now().Add(roomWithin); ; {
 		grants, err := x.conn.Offer(x.proof, items)
-		if !errors.Is(err, scmrights.ErrBusy) || x.w.s.budget.InFlight()+len(items) < inFlight {
+		if !errors.Is(err, scmrights.ErrBusy) || time.Now().After(late) {
 			return grants, err
 		}
 		select {
 		case <-x.ctx.Done():
 			return nil, err
-		case <-time.After(budgetLook):
+		case <-time.After(roomLook):
 		}
 	}
 }

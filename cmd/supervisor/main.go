@@ -11,6 +11,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sallyport/internal/config"
+	"sallyport/internal/seccomp/scmp"
 	"sallyport/internal/socket"
 	"sallyport/internal/systemd"
 )
@@ -32,6 +33,8 @@ type options struct {
 	json      bool
 	check     bool   // open, make and compile everything, start nothing
 	namespace string // set by ourselves for the exec that enters the IPC namespace
+	learn     string // a worker whose calls are recorded instead of filtered
+	learned   string // file for them
 	inherited socket.Inherited
 	manager   *systemd.Manager
 }
@@ -59,7 +62,11 @@ func main() {
 	flags.StringVar(&o.level, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
 	flags.BoolVar(&o.json, "log-json", false, "log JSON lines")
 	flags.BoolVar(&o.check, "check", false, "open and compile everything that the configuration names, and start nothing")
+	version := flags.Bool("libseccomp", false, "print the version of libseccomp and end")
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
+	flags.StringVar(&o.learn, "learn", "", "record the calls of this `worker` instead of filtering them, for sallyport policy learn")
+	flags.StringVar(&o.learned, "learned", "", "`file` that the recorded calls are written to at the end")
+	compiling := flags.Bool("compile", false, "compile a profile that stands on standard input, for sallyport policy (needs no root)")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: supervisor [flags] FILE\n\nThe command `sallyport run FILE` starts it. Flags:")
 		flags.PrintDefaults()
@@ -69,6 +76,17 @@ func main() {
 			return
 		}
 		os.Exit(exitUsage)
+	}
+	if *version {
+		fmt.Println(scmp.Version())
+		return
+	}
+	if *compiling && flags.NArg() == 0 {
+		if err := compileFor(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(exitFailed)
+		}
+		return
 	}
 	if flags.NArg() != 1 {
 		flags.Usage()

@@ -179,6 +179,9 @@ func (x *session) spec(channel, output *os.File) launch.Spec {
 	if x.cgroup != nil {
 		spec.Cgroup = x.cgroup.File
 	}
+	if d := w.s.now().inputs.device(w.cfg.PrintsTo); d != nil {
+		spec.Stdout = d.Printer()
+	}
 	return spec
 }
 

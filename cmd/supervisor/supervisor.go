@@ -175,7 +175,10 @@ func (s *supervisor) open() error {
 	if st.bus, err = bus.New(busConfig(st.cfg, s.ids(st.cfg), s.log)); err != nil {
 		return err
 	}
-	s.filters = newFilters()
+	s.filters = &filters{config: s.options.file, owners: s.owners, learn: s.options.learn}
+	if s.options.learn != "" {
+		s.log.Warn("one worker is not filtered: its calls are recorded", "worker", s.options.learn)
+	}
 	var faults []error
 	for i := range st.cfg.Workers {
 		w, err := newWorker(s, st, &st.cfg.Workers[i])

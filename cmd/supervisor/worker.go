@@ -30,6 +30,7 @@ type worker struct {
 	cfg     *config.Worker
 	id      uint32 // user and group id of its processes
 	exe     *os.File
+	vars    seccomp.Vars // of its profile
 	filter  *filter
 	log     hclog.Logger
 	ended   chan struct{} // closed when it is retired and its process is gone
@@ -71,12 +72,12 @@ func newWorker(s *supervisor, st *setup, cfg *config.Worker) (*worker, error) {
 	rights := st.bus.Rights(cfg.ID)
 	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "block_queues": ids(rights.Block), "frames": ids(rights.Sizes),
 		"self_pid": {seccomp.PIDTemplate}}
-	filter, err := s.filters.compile(cfg.Policy, vars)
+	filter, err := s.filters.compile(cfg.Name, cfg.Policy, vars)
 	if err != nil {
 		exe.Close()
 		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
 	}
-	w := &worker{s: s, cfg: cfg, id: s.ids(st.cfg)(cfg.ID), exe: exe, filter: filter, log: s.log.Named(cfg.Name),
+	w := &worker{s: s, cfg: cfg, id: s.ids(st.cfg)(cfg.ID), exe: exe, vars: vars, filter: filter, log: s.log.Named(cfg.Name),
 		ended: make(chan struct{}), inbox: make(chan note, inboxSize), changed: make(chan struct{}), mon: monitor.New(rules(cfg))}
 	w.log.Debug("filter verified", "profile", cfg.Policy, "instructions", len(filter.program.BPF)/8, "took", filter.took)
 	w.show()

@@ -98,9 +98,11 @@ func (r *reader) buildWorker(n, defaults *node) Worker {
 		StartGrace:  get[time.Duration](n.t, "start_grace", n),
 		ReadOnly:    texts(get[[]word](n.t, "read_only", n)),
 	}
-	if w.Protocol == 2 {
+	switch {
+	case get[bool](n.t, "shim", n): // start_grace is the program's, heartbeat the other half's
+	case w.Protocol == 2:
 		w.StartGrace = 0
-	} else if !(w.Notify && n.has("heartbeat")) {
+	case !(w.Notify && n.has("heartbeat")):
 		w.Heartbeat = 0 // it lives as long as its process does
 	}
 	for _, q := range n.all("queue") {

@@ -28,6 +28,7 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.checkWorkerQueues(n, c, top)
 		r.checkLevel(n)
 		r.checkHandover(n, c, top.block("defaults"))
+		r.checkShim(n, top)
 		r.checkTurn(n, workers, c)
 	}
 	r.checkSharing(top)
@@ -45,7 +46,7 @@ func labels(nodes []*node) []string {
 
 func (r *reader) checkSupervisor(top *node, c *Config, rules Rules) {
 	n := top.block("supervisor")
-	count := uint32(len(c.Workers) + len(c.Disabled))
+	count := uint32(len(c.Workers)+len(c.Disabled)) + shimCount(top.all("worker"))
 	if pool := c.Supervisor.LastID - c.Supervisor.FirstID + 1; pool < count {
 		at := n
 		if at == nil {
@@ -84,10 +85,12 @@ func (r *reader) checkCommand(n *node, rules Rules) {
 	if words := get[[]word](n.t, "command", n); len(words) > 0 && rules.Command != nil {
 		if err := rules.Command(words[0].text); err != nil {
 			r.in(n, words[0].rng, fault{what: err.Error()})
+		} else {
+			r.checkInterpreter(n, words[0], rules)
 		}
 	}
 	policy := get[string](n.t, "policy", n)
-	if policy != "" && rules.Policies != nil && !slices.Contains(rules.Policies, policy) {
+	if policy != "" && rules.Policies != nil && !slices.Contains(rules.Policies, policy) && !strings.ContainsRune(policy, '/') {
 		r.in(n, n.at("policy"), fault{fmt.Sprintf("there is no policy %q", policy), "", didYouMean(policy, rules.Policies, "policy")})
 	}
 }
@@ -106,6 +109,25 @@ func (r *reader) checkFit(n *node, c *Config, rules Rules) {
 		if err := rules.Fits(policy, d); err != nil {
 			r.in(n, w.rng, fault{err.Error(), "a profile lists by number what its worker may ask of a driver", "use the profile that is made for this kind of device"})
 		}
+	}
+}
+
+// checkInterpreter: a dynamic program needs its loader in its root.
+func (r *reader) checkInterpreter(n *node, program word, rules Rules) {
+	if rules.Interpreter == nil {
+		return
+	}
+	name, err := rules.Interpreter(program.text)
+	if err != nil {
+		r.in(n, program.rng, fault{what: err.Error()})
+		return
+	}
+	if name == "" {
+		return
+	}
+	if missing := uncovered(name, get[[]word](n.t, "read_only", n)); len(missing) > 0 {
+		r.in(n, program.rng, fault{fmt.Sprintf("the program is dynamic and its ELF interpreter %s would not be in its root", name),
+			"read_only has no entry for " + strings.Join(missing, " and "), fmt.Sprintf("add them, and those of its libraries, as in read_only = [\"%s\"]", strings.Join(missing, `", "`))})
 	}
 }
 

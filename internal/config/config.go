@@ -28,26 +28,27 @@ type Supervisor struct {
 // Device is one thing that the parent opens for workers. Which of the fields are
 // set depends on Kind.
 type Device struct {
-	Name, Kind string   // Kind: file thermal hwmon iio w1 sim gpio i2c spi tty
-	Path       string   // file
-	Type       string   // thermal
-	HwmonName  string   // hwmon
-	Input      string   // hwmon: "temp1" or a label; "" with Channels, or for temp1
-	IIOName    string   // iio
-	ID         string   // w1
-	Decode     string   // "" is the kind's own
-	Unit       string   // "" is the kind's own
-	Channels   []string // hwmon and iio; names of readings for i2c, spi and tty
-	Sim        *Sim     // sim
-	GPIO       *GPIO    // gpio
-	I2C        *I2C     // i2c
-	SPI        *SPI     // spi
-	TTY        *TTY     // tty
-	Optional   bool     // missing is degraded, not an error
-	Shared     bool     // may go to several workers
-	Output     bool     // the worker writes, the parent looks
-	Safe       int      // what the parent sets when the worker of an output is lost
-	Handover   string   // share move exclusive lend
+	Name, Kind string    // Kind: file thermal hwmon iio w1 sim gpio i2c spi tty
+	Path       string    // file
+	Type       string    // thermal
+	HwmonName  string    // hwmon
+	Input      string    // hwmon: "temp1" or a label; "" with Channels, or for temp1
+	IIOName    string    // iio
+	ID         string    // w1
+	Decode     string    // "" is the kind's own
+	Unit       string    // "" is the kind's own
+	Channels   []string  // hwmon and iio; names of readings for i2c, spi and tty
+	Printed    []Printed // printed: what a program prints, by name
+	Sim        *Sim      // sim
+	GPIO       *GPIO     // gpio
+	I2C        *I2C      // i2c
+	SPI        *SPI      // spi
+	TTY        *TTY      // tty
+	Optional   bool      // missing is degraded, not an error
+	Shared     bool      // may go to several workers
+	Output     bool      // the worker writes, the parent looks
+	Safe       int       // what the parent sets when the worker of an output is lost
+	Handover   string    // share move exclusive lend
 	Pos        Pos
 }
 
@@ -55,7 +56,7 @@ type Device struct {
 // a file of its own, else its name.
 func (d *Device) Grants() []string {
 	switch d.Kind {
-	case "gpio", "i2c", "spi", "tty":
+	case "gpio", "i2c", "spi", "tty", "printed":
 		return []string{d.Name}
 	}
 	return d.Sensors()
@@ -64,6 +65,13 @@ func (d *Device) Grants() []string {
 // Sensors returns the names under which readings of the device travel: its own
 // name, or one name a channel where it has several.
 func (d *Device) Sensors() []string {
+	if d.Kind == "printed" {
+		var names []string
+		for _, p := range d.Printed {
+			names = append(names, d.Name+"."+p.Name)
+		}
+		return names
+	}
 	if len(d.Channels) < 2 {
 		return []string{d.Name}
 	}
@@ -177,6 +185,7 @@ type Worker struct {
 	Notify                        bool          // protocol 0: ready at READY=1
 	StartGrace                    time.Duration // protocol 0 and 1: of the start-up calls, after the last exec
 	ReadOnly                      []string      // absolute paths bound into its root
+	PrintsTo                      string        // the program of a shim: the device that its standard output is
 	Pos                           Pos
 }
 

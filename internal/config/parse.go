@@ -19,11 +19,16 @@ const (
 // Rules is what a caller knows and this package does not. The zero value checks
 // all that the file says by itself.
 type Rules struct {
-	Policies []string                            // names of profiles; nil: any name passes
-	Waivers  []string                            // protections that can be waived; nil: any
-	Command  func(program string) error          // whether the program is there; nil: not looked at
-	Fits     func(policy string, d Device) error // whether a worker of that profile can be granted the device; nil: not looked at
-	Owners   []uint32                            // user ids that may own the file, beside root and the supervisor's own
+	Policies []string                   // names of profiles; nil: any name passes
+	Waivers  []string                   // protections that can be waived; nil: any
+	Command  func(program string) error // whether the program is there; nil: not looked at
+	// Interpreter gives the ELF interpreter of a program that Command found, "" for
+	// a static one; nil: not looked at.
+	Interpreter func(program string) (string, error)
+	// Fits says whether a worker of that profile can be granted the device; nil: not
+	// looked at.
+	Fits   func(policy string, d Device) error
+	Owners []uint32 // user ids that may own the file, beside root and the supervisor's own
 }
 
 // reader collects problems while it goes through one file.
@@ -69,6 +74,7 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 	if len(r.problems) > 0 {
 		return nil, r.problems.sorted()
 	}
+	c.splitShims(prints(top))
 	return c, nil
 }
 
@@ -87,6 +93,17 @@ func Syntax(filename string, src []byte) error {
 		return r.problems.sorted()
 	}
 	return nil
+}
+
+// prints are the values of the workers with a shim, by their numbers.
+func prints(top *node) map[uint32]map[string]string {
+	out := map[uint32]map[string]string{}
+	for i, n := range top.all("worker") {
+		if get[bool](n.t, "shim", n) {
+			out[uint32(i+1)] = get[map[string]string](n.t, "prints", n)
+		}
+	}
+	return out
 }
 
 func tooLarge(filename string, size int64) Problems {

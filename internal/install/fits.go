@@ -2,6 +2,7 @@ package install
 
 import (
 	"fmt"
+	"io/fs"
 	"slices"
 
 	"sallyport/internal/config"
@@ -38,11 +39,18 @@ var undoing = map[string][]request{
 
 // fits says what is wrong with granting the device to a worker of that profile.
 func fits(profile string, d config.Device) error {
+	if !slices.Contains(policy.Roles, profile) {
+		return nil // which is reported by itself
+	}
+	return fitsIn(policy.Files, profile, d)
+}
+
+func fitsIn(files fs.FS, profile string, d config.Device) error {
 	wants, never := needs(d), undoing[d.Kind]
-	if len(wants)+len(never) == 0 || !slices.Contains(policy.Roles, profile) {
+	if len(wants)+len(never) == 0 {
 		return nil
 	}
-	p, err := seccomp.Parse(profile, policy.Files)
+	p, err := seccomp.Parse(profile, files)
 	if err != nil {
 		return err
 	}

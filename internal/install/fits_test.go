@@ -4,6 +4,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"sallyport/internal/config"
 	"sallyport/internal/install"
@@ -32,6 +33,32 @@ func TestDevicesFitTheirProfiles(t *testing.T) {
 			t.Errorf("%s with %s: %v", tt.device, tt.policy, err)
 		case tt.want != "" && (!errors.As(err, &problems) || len(problems) != 1 || !strings.Contains(err.Error(), tt.want)):
 			t.Errorf("%s with %s: %v", tt.device, tt.policy, err)
+		}
+	}
+}
+
+// A profile that lets a worker set its device up otherwise is refused, request by
+// request; one that allows every ioctl is too.
+func TestProfilesThatUndo(t *testing.T) {
+	for kind, numbers := range map[string][]string{
+		"gpio": {"0xc110b40d"}, "i2c": {"0x703", "0x704", "0x706", "0x707"},
+		"spi": {"0x40016b01", "0x40016b02", "0x40016b03", "0x40046b04", "0x40046b05"},
+		"tty": {"TCSETS", "TCSETS2", "TIOCSTI", "TIOCMSET", "TIOCSETD", "TIOCSCTTY"},
+	} {
+		d := config.Device{Name: "d", Kind: kind, GPIO: &config.GPIO{Edges: "both"}}
+		rules := []string{"ioctl"}
+		for _, n := range numbers {
+			rules = append(rules, "ioctl: arg1 == "+n)
+		}
+		for _, rule := range rules {
+			files := fstest.MapFS{"own.policy": {Data: []byte("read\n" + rule + "\n")}}
+			if err := install.FitsIn(files, "own", d); err == nil || !strings.Contains(err.Error(), "makes something else") {
+				t.Errorf("%s with %s: %v", kind, rule, err)
+			}
+		}
+		harmless := fstest.MapFS{"own.policy": {Data: []byte("ioctl: arg1 in {0x541b, 0x720, 0x40206b00, GPIO_V2_LINE_SET_VALUES_IOCTL}\n")}}
+		if err := install.FitsIn(harmless, "own", d); err != nil {
+			t.Errorf("%s: %v", kind, err)
 		}
 	}
 }

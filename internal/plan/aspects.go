@@ -27,7 +27,8 @@ var fixed = []aspect{
 	{"lanes", func(s side) any { return s.lanes() }},
 	{"sensors", func(s side) any { return s.heard() }},
 	{"limits", func(s side) any { return s.w.Limits }},
-	{"proof", func(s side) any { return []any{s.w.Proof, s.w.Compare} }},
+	{"proof", func(s side) any { return s.w.Proof }},
+	{"compare", func(s side) any { return s.w.Compare }},
 	{"protocol", func(s side) any { return []any{s.w.Protocol, s.w.Notify, s.w.StartGrace} }},
 	{"read_only", func(s side) any { return list(s.w.ReadOnly) }},
 	{"watchdog", func(s side) any {

@@ -139,7 +139,7 @@ func TestEverySettingIsPlanned(t *testing.T) {
 		of   any
 		want string
 	}{
-		{config.Worker{}, "ID Name Command Settings Devices Directories Sockets Policy Queues Restart Limits ReadyWithin Heartbeat Proof " +
+		{config.Worker{}, "ID Name Command Settings Devices Directories Sockets Policy Queues Restart Limits ReadyWithin Heartbeat Proof Compare " +
 			"After OnConnect Protocol Notify StartGrace ReadOnly Pos"},
 		{config.Queue{}, "Name Isolation Urgent Routine Pos"},
 		{config.Lane{}, "Bands Bytes Full Flood"},

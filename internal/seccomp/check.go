@@ -10,6 +10,9 @@ import (
 // variables are the values that a profile can leave open until Bind.
 var variables = []string{"send_queues", "receive_queues", "block_queues", "frames", "self_pid"}
 
+// IsVariable reports whether profiles know a variable of that name, without the $.
+func IsVariable(name string) bool { return slices.Contains(variables, name) }
+
 // check finds what is wrong with rules that are well formed: names that mean
 // nothing, conditions on what a filter cannot see, calls that no profile may
 // admit, and rules that contradict each other.

@@ -65,7 +65,9 @@ func constantNames() []string {
 	return slices.AppendSeq(names, maps.Keys(signalTable))
 }
 
-// errnoName is the name of an errno, or its number.
+// ErrnoName is the name of an errno, "" for one that has none.
+func ErrnoName(e uint16) string { return errnoName(e) }
+
 func errnoName(e uint16) string {
 	best := ""
 	for name, v := range errnoTable {

@@ -229,6 +229,9 @@ func (p *parser) rule(in block) {
 	}
 	last := p.tokens[p.at-1]
 	r.text = strings.Join(strings.Fields(uncomment(p.file.src[t.offset:last.offset+len(last.text)])), " ")
+	if _, comment, found := strings.Cut(upTo(p.file.src[last.offset+len(last.text):], "\n"), "#"); found {
+		r.reason = strings.TrimSpace(comment)
+	}
 	p.file.rules = append(p.file.rules, r)
 }
 

@@ -14,6 +14,7 @@ type rule struct {
 	pos      Pos
 	profile  string // the profile or group whose file has the line
 	text     string // the line as written, without comment
+	reason   string // the comment behind it
 	call     string
 	cond     expr
 	refuse   bool // answer errno instead of admitting, or when cond fails

@@ -61,7 +61,7 @@ func TestI2CBlocks(t *testing.T) {
 func TestI2CStubHasSMBusOnly(t *testing.T) {
 	f := bus(t, 0x23)
 	type message struct {
-		address, flags, length uint16
+		address, _, length uint16
 		data                   *byte
 	}
 	data := byte(1)

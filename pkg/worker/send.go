@@ -159,6 +159,13 @@ func (w *Worker) Alert(name string, value float64, text string) error {
 	return nil
 }
 
+// Unit is the unit that the configuration gives to a sensor of this worker; known
+// is false for a name that it has not.
+func (w *Worker) Unit(name string) (unit string, known bool) {
+	s, known := w.own[name]
+	return s.Unit, known
+}
+
 func (w *Worker) sending(name string) (lane.Sensor, error) {
 	s, ok := w.own[name]
 	switch {

@@ -23,6 +23,7 @@ const stored = `
 supervisor {
   name    = "stored"
   ids     = "23000-23099"
+  waive   = ["landlock", "cgroup-memory"]
   control = "%[1]s/control"
   waive   = ["landlock", "cgroup-memory"]
 }

@@ -105,7 +105,7 @@ var kinds = []kind{
 // this machine is of that architecture, its own.
 func crossBuilt(goarch, triplet, loader string) []file {
 	var files []file
-	for _, p := range []string{"supervisor", "sallyport", "worker", "workers/sampler", "workers/alarm"} {
+	for _, p := range []string{"supervisor", "sallyport", "worker", "workers/sampler", "workers/alarm", "workers/rogue"} {
 		files = append(files, file{product + p, []string{"build/cross/" + goarch + "/" + p}})
 	}
 	for _, name := range []string{loader, "libc.so.6", "libseccomp.so.2"} {

@@ -57,6 +57,14 @@ worker "alarm" {
     receive = ["*"]
   }
 }
+worker "rogue" {
+  command = ["rogue"]
+  policy  = "sensor-read"
+  restart {
+    when    = "always"
+    backoff = "60s..60s"
+  }
+}
 defaults {
   restart {
     backoff = "10s..30s"
@@ -128,5 +136,10 @@ func TestSupervisorSwitchesALine(t *testing.T) {
 	becomes(t, "GPIO17", "|sallyport ) out hi") // its successor, on the same line
 	if state, next := alarm(t); state != "ready" || next == pid {
 		t.Errorf("alarm is %s, process %d", state, next)
+	}
+	// The filters of this architecture hold: rogue tried to open a file.
+	text, err := os.ReadFile("/run/house.log")
+	if must(t, err); !strings.Contains(string(text), "BLOCKED") || !strings.Contains(string(text), "openat(") {
+		t.Errorf("nothing was blocked:\n%s", text)
 	}
 }
