@@ -30,6 +30,7 @@ var fixed = []aspect{
 	{"proof", func(s side) any { return s.w.Proof }},
 	{"compare", func(s side) any { return s.w.Compare }},
 	{"protocol", func(s side) any { return []any{s.w.Protocol, s.w.Notify, s.w.StartGrace} }},
+	{"shim", func(s side) any { return s.w.PrintsTo }},
 	{"read_only", func(s side) any { return list(s.w.ReadOnly) }},
 	{"watchdog", func(s side) any {
 		if !s.w.Notify {
