@@ -56,14 +56,14 @@ func execute(ctx context.Context) int {
 	})
 	root.AddCommand(
 		demoCommand(), runCommand(), versionCommand(),
-		checkCommand(), fmtCommand(), explainCommand(), devicesCommand(), doctorCommand(), policyCommand(),
+		checkCommand(), fmtCommand(), explainCommand(), devicesCommand(), doctorCommand(),
 		statusCommand(), topCommand(), inspectCommand(), eventsCommand(), logsCommand(),
 		operateCommand("start", "start a worker that is down"),
 		operateCommand("stop", "take a worker's rights, then let it end"),
 		operateCommand("restart", "stop a worker and start it again, given up or not"),
 		reloadCommand(),
 		plotCommand(), exportCommand(),
-		queueCommand(), fdCommand(),
+		queueCommand(), fdCommand(), policyCommand(),
 	)
 	err := root.ExecuteContext(ctx)
 	if err != nil && strings.HasPrefix(err.Error(), "unknown command ") { // cobra has no type for it

@@ -36,7 +36,7 @@ func policyCommand() *cobra.Command {
 	}
 	c.PersistentFlags().BoolVar(&f.asJSON, "json", false, "one JSON object a line")
 	c.PersistentFlags().StringArrayVar(&f.set, "set", nil, "value of a variable, as in send_queues=3,7 (repeated)")
-	c.AddCommand(policyList(f), policyShow(f), policyCheck(f), policyExplain(f), policyDiff(f), policyExport(f), policyImport(f), policyLearn(f))
+	c.AddCommand(policyList(f), policyShow(f), policyCheck(f), policyExplain(f), policyDiff(f), policyExport(f), policyImport(f), policyLearn(f), policyTest(f))
 	return c
 }
 

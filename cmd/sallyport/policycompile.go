@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
 	"os/exec"
 	"slices"
 	"strings"
@@ -155,9 +156,15 @@ func (f *policyFlags) check(ctx context.Context, profile string) ([]checked, err
 	if err != nil {
 		return nil, err
 	}
+	if err := p.Undoes(); err != nil {
+		return nil, mistakes(err)
+	}
 	vars, err := f.variables(p)
 	if err != nil {
 		return nil, err
+	}
+	for _, r := range p.Acknowledged() {
+		fmt.Fprintf(os.Stderr, "sallyport: %s undoes a part of the confinement, and acknowledges it: %s\n", p.Name, r)
 	}
 	answers, err := compileProfile(ctx, profile, withDefaults(p, vars), seccomp.Archs...)
 	if err != nil {

@@ -140,7 +140,9 @@ func (s *supervisor) publishSummary() {
 	}
 	sum := s.tally.summary()
 	var err error
-	if sum.LeakedQueues, err = bus.Rows(); err != nil {
+	if st := s.now(); st.cfg.Supervisor.HostIPC {
+		sum.LeakedQueues = st.bus.Left() // the others there are not ours
+	} else if sum.LeakedQueues, err = bus.Rows(); err != nil {
 		s.log.Error("count the queues that are left", "error", err)
 		sum.LeakedQueues = -1
 	}

@@ -16,6 +16,7 @@ import (
 // filter is what a worker is confined by: the profile with its variables bound,
 // and the program that was compiled from it and verified against it.
 type filter struct {
+	profile *seccomp.Profile
 	text    [sha256.Size]byte // of the profile's file and those that it includes, one after the other
 	bound   *seccomp.Bound
 	program *seccomp.Program
@@ -60,7 +61,7 @@ func compile(profile string, files fs.FS, vars seccomp.Vars) (*filter, error) {
 	if err := seccomp.Verify(bound, program); err != nil {
 		return nil, fmt.Errorf("profile %s: the compiled filter does not say what the profile says: %w", profile, err)
 	}
-	return &filter{text: [sha256.Size]byte(source.sum.Sum(nil)), bound: bound, program: program, took: time.Since(start)}, nil
+	return &filter{profile: p, text: [sha256.Size]byte(source.sum.Sum(nil)), bound: bound, program: program, took: time.Since(start)}, nil
 }
 
 // hashed hashes what is read, in the order in which it is opened.

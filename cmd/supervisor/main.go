@@ -35,6 +35,7 @@ type options struct {
 	namespace string // set by ourselves for the exec that enters the IPC namespace
 	learn     string // a worker whose calls are recorded instead of filtered
 	learned   string // file for them
+	try       bool   // file is a trial
 	inherited socket.Inherited
 	manager   *systemd.Manager
 }
@@ -66,6 +67,7 @@ func main() {
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
 	flags.StringVar(&o.learn, "learn", "", "record the calls of this `worker` instead of filtering them, for sallyport policy learn")
 	flags.StringVar(&o.learned, "learned", "", "`file` that the recorded calls are written to at the end")
+	flags.BoolVar(&o.try, "try", false, "run the program that FILE describes under a profile, for sallyport policy test")
 	compiling := flags.Bool("compile", false, "compile a profile that stands on standard input, for sallyport policy (needs no root)")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: supervisor [flags] FILE\n\nThe command `sallyport run FILE` starts it. Flags:")
@@ -106,7 +108,7 @@ func start(o options) int {
 	}
 	if o.namespace == "" {
 		// Does not return when all goes well: the exec starts us again inside.
-		fmt.Fprintln(os.Stderr, "supervisor: cannot enter an IPC namespace of its own:", enterNamespace())
+		fmt.Fprintln(os.Stderr, "supervisor: cannot enter an IPC namespace of its own:", enterNamespace(wantsHost(o)))
 		return exitNotPermitted
 	}
 	if err := confirmNamespace(o.namespace); err != nil {
@@ -122,6 +124,8 @@ func start(o options) int {
 	run := supervise
 	if o.check {
 		run = examine
+	} else if o.try {
+		run = try
 	} else if o.manager, err = systemd.FromEnvironment(); err != nil {
 		log.Warn("the service manager will hear nothing", "why", err)
 	}

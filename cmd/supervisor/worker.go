@@ -79,6 +79,9 @@ func newWorker(s *supervisor, st *setup, cfg *config.Worker) (*worker, error) {
 	}
 	w := &worker{s: s, cfg: cfg, id: s.ids(st.cfg)(cfg.ID), exe: exe, vars: vars, filter: filter, log: s.log.Named(cfg.Name),
 		ended: make(chan struct{}), inbox: make(chan note, inboxSize), changed: make(chan struct{}), mon: monitor.New(rules(cfg))}
+	for _, r := range filter.profile.Acknowledged() {
+		w.log.Warn("the profile undoes a part of the confinement, and says so", "line", r)
+	}
 	w.log.Debug("filter verified", "profile", cfg.Policy, "instructions", len(filter.program.BPF)/8, "took", filter.took)
 	w.show()
 	return w, nil

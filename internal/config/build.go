@@ -57,6 +57,7 @@ func (r *reader) buildSupervisor(top *node, c *Config) {
 	if s.Control == "" {
 		s.Control = "/run/sallyport/" + s.Name + ".sock"
 	}
+	s.HostIPC = get[string](supervisorBlock, "ipc_namespace", n) == "host"
 	s.Waive = texts(get[[]word](supervisorBlock, "waive", n))
 }
 

@@ -22,7 +22,6 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 	for _, n := range workers {
 		r.checkCommand(n, rules)
 		r.references(n, "devices", top.all("device"), "device")
-		r.checkFit(n, c, rules)
 		r.references(n, "directories", top.all("directory"), "directory")
 		r.references(n, "sockets", top.all("socket"), "socket")
 		r.checkWorkerQueues(n, c, top)
@@ -31,7 +30,11 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.checkShim(n, top)
 		r.checkTurn(n, workers, c)
 	}
+	if rules.Profile != nil && len(r.problems) == 0 {
+		r.checkProfiles(workers, c, rules)
+	}
 	r.checkSharing(top)
+	r.checkIsolation(top)
 	r.checkCycles(workers)
 	r.checkDescriptors(workers, c)
 }
@@ -95,19 +98,15 @@ func (r *reader) checkCommand(n *node, rules Rules) {
 	}
 }
 
-// checkFit holds the devices of a worker against its profile.
-func (r *reader) checkFit(n *node, c *Config, rules Rules) {
-	policy := get[string](n.t, "policy", n)
-	if policy == "" || rules.Fits == nil {
-		return
-	}
-	for _, w := range get[[]word](n.t, "devices", n) {
-		d, known := c.Device(w.text)
-		if !known {
-			continue
-		}
-		if err := rules.Fits(policy, d); err != nil {
-			r.in(n, w.rng, fault{err.Error(), "a profile lists by number what its worker may ask of a driver", "use the profile that is made for this kind of device"})
+// checkProfiles asks about the profile of each worker, enabled or not. What it is
+// granted is known only when nothing else is wrong.
+func (r *reader) checkProfiles(nodes []*node, c *Config, rules Rules) {
+	for _, list := range [][]Worker{c.Workers, c.Disabled} {
+		for i := range list {
+			at := slices.IndexFunc(nodes, func(n *node) bool { return n.label == list[i].Name })
+			for _, o := range rules.Profile(c, &list[i]) {
+				r.in(nodes[at], nodes[at].named(o.List, o.Name), fault{o.What, o.Why, o.Fix})
+			}
 		}
 	}
 }
@@ -129,6 +128,18 @@ func (r *reader) checkInterpreter(n *node, program word, rules Rules) {
 		r.in(n, program.rng, fault{fmt.Sprintf("the program is dynamic and its ELF interpreter %s would not be in its root", name),
 			"read_only has no entry for " + strings.Join(missing, " and "), fmt.Sprintf("add them, and those of its libraries, as in read_only = [\"%s\"]", strings.Join(missing, `", "`))})
 	}
+}
+
+// named is where a name stands in a list of a worker, else its policy.
+func (n *node) named(list, name string) hcl.Range {
+	if list != "" {
+		for _, w := range get[[]word](n.t, list, n) {
+			if w.text == name {
+				return w.rng
+			}
+		}
+	}
+	return n.at("policy")
 }
 
 // references reports names in a list of a worker that no block has.

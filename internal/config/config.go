@@ -23,6 +23,7 @@ type Supervisor struct {
 	FirstID, LastID uint32 // pool of user and group ids, both ends included
 	Control         string // path of the control socket
 	Waive           []string
+	HostIPC         bool // the queues are in the machine's IPC namespace
 }
 
 // Device is one thing that the parent opens for workers. Which of the fields are
@@ -145,7 +146,7 @@ func (s Socket) SamePlace(other Socket) bool {
 
 // Queue is a set of lanes between its senders and receivers.
 type Queue struct {
-	Name, Isolation string // Isolation: per-worker
+	Name, Isolation string // Isolation: per-worker shared
 	Urgent, Routine Lane
 	Pos             Pos
 }
@@ -156,6 +157,7 @@ type Lane struct {
 	Bytes int
 	Full  string // routine: drop-new or block; urgent: ""
 	Flood Flood
+	Key   int // of a shared queue that others join; 0 for none
 }
 
 // Flood says when a lane counts as flooded: Percent of it in use for For without

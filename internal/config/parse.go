@@ -19,16 +19,23 @@ const (
 // Rules is what a caller knows and this package does not. The zero value checks
 // all that the file says by itself.
 type Rules struct {
-	Policies []string                   // names of profiles; nil: any name passes
-	Waivers  []string                   // protections that can be waived; nil: any
-	Command  func(program string) error // whether the program is there; nil: not looked at
+	Policies []string // names of profiles; nil: any name passes
+	// Profile judges the profile of a worker, and whether it fits what the worker is
+	// granted; nil: not looked at.
+	Profile func(c *Config, w *Worker) []Objection
+	Waivers []string                   // protections that can be waived; nil: any
+	Command func(program string) error // whether the program is there; nil: not looked at
 	// Interpreter gives the ELF interpreter of a program that Command found, "" for
 	// a static one; nil: not looked at.
 	Interpreter func(program string) (string, error)
-	// Fits says whether a worker of that profile can be granted the device; nil: not
-	// looked at.
-	Fits   func(policy string, d Device) error
-	Owners []uint32 // user ids that may own the file, beside root and the supervisor's own
+	Owners      []uint32 // user ids that may own the file, beside root and the supervisor's own
+}
+
+// Objection is what somebody else has against the policy of a worker, or against
+// a name in one of its lists: devices, directories, sockets.
+type Objection struct {
+	What, Why, Fix string
+	List, Name     string // "": the policy
 }
 
 // reader collects problems while it goes through one file.

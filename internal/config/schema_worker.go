@@ -50,11 +50,29 @@ var workerBlock = &blockType{
 }
 
 var policyName = textOf("the name of a policy", func(s string) fault {
+	if strings.ContainsRune(s, '/') {
+		return checkPolicyPath(s)
+	}
 	if f := textFault(name, s); f != "" {
-		return fault{f, "", "write the name of a file in policy/ without .policy"}
+		return fault{f, "", "write the name of a built-in profile (sallyport policy list), or a path with a slash in it, as in \"./mine.policy\""}
 	}
 	return fault{}
 })
+
+// checkPolicyPath is about a profile in a file, which may be named from the
+// directory of the configuration.
+func checkPolicyPath(s string) fault {
+	if !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "./") {
+		return fault{fmt.Sprintf("%q is neither the name of a profile nor a path that begins with / or ./", s), "", ""}
+	}
+	if f := checkPath("/" + strings.TrimPrefix(strings.TrimPrefix(s, "."), "/")); f.what != "" {
+		return f
+	}
+	if !strings.HasSuffix(s, ".policy") {
+		return fault{fmt.Sprintf("%q is no file of a profile", s), "their names end in .policy", ""}
+	}
+	return fault{}
+}
 
 var bandName = textOf("the name of a band", func(s string) fault {
 	if s == "*" {

@@ -1,9 +1,6 @@
 package install
 
 import (
-	"io/fs"
-	"path/filepath"
-
 	"sallyport/internal/config"
 	"sallyport/policy"
 )
@@ -17,7 +14,7 @@ func (d Dir) Rules(owners []uint32) config.Rules {
 		Policies: policy.Roles,
 		Waivers:  []string{OwnUID, Landlock, CgroupMemory, CgroupCPU},
 		Owners:   owners,
-		Fits:     fits,
+		Profile:  profiles(owners),
 		Interpreter: func(program string) (string, error) {
 			f, err := config.Binary(d.Command(program), owners...)
 			if err != nil {
@@ -34,14 +31,4 @@ func (d Dir) Rules(owners []uint32) config.Rules {
 			return f.Close()
 		},
 	}
-}
-
-// Profile resolves the profile of a worker: a built-in one by its name, or a file
-// by its path, from the directory of the configuration. Such a file and what it
-// includes beside it belong to whoever may own the configuration.
-func Profile(configuration, profile string, owners []uint32) (name string, files fs.FS) {
-	if policy.IsFile(profile) && !filepath.IsAbs(profile) {
-		profile = filepath.Join(filepath.Dir(configuration), profile)
-	}
-	return policy.Source(profile, func(path string) ([]byte, error) { return config.Text(path, owners...) })
 }

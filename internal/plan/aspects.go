@@ -110,7 +110,7 @@ func ends(q config.Queue, peer string, send, receive []string) []string {
 	for _, lane := range []config.Lane{q.Urgent, q.Routine} {
 		for band, number := range lane.Bands {
 			if has(send, band) && has(receive, band) {
-				all = append(all, fmt.Sprintf("%s %s %s=%d of %d bytes %s %v", q.Name, peer, band, number, lane.Bytes, lane.Full, lane.Flood))
+				all = append(all, fmt.Sprintf("%s %s %s=%d of %d bytes %s %v %s %d", q.Name, peer, band, number, lane.Bytes, lane.Full, lane.Flood, q.Isolation, lane.Key))
 			}
 		}
 	}

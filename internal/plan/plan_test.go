@@ -142,8 +142,8 @@ func TestEverySettingIsPlanned(t *testing.T) {
 		{config.Worker{}, "ID Name Command Settings Devices Directories Sockets Policy Queues Restart Limits ReadyWithin Heartbeat Proof Compare " +
 			"After OnConnect Protocol Notify StartGrace ReadOnly PrintsTo Pos"},
 		{config.Queue{}, "Name Isolation Urgent Routine Pos"},
-		{config.Lane{}, "Bands Bytes Full Flood"},
-		{config.Supervisor{}, "Name FirstID LastID Control Waive"},
+		{config.Lane{}, "Bands Bytes Full Flood Key"},
+		{config.Supervisor{}, "Name FirstID LastID Control Waive HostIPC"},
 	} {
 		var names []string
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(c.of)) {

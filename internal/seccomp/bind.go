@@ -14,6 +14,10 @@ type Vars map[string][]uint64
 // bits is n of them.
 const maxAlternatives = 1024
 
+// maxClauses bounds those of a whole profile: each takes an instruction or more,
+// and the kernel takes maxInstructions.
+const maxClauses = maxInstructions
+
 // atom is the one test that reaches libseccomp: a masked equality on one
 // argument, (args[Arg] & Mask) == Value.
 type atom struct {
@@ -68,6 +72,7 @@ func (p *Profile) Bind(a Arch, v Vars) (*Bound, error) {
 		b.never[callTable[a][name]] = true
 	}
 	var problems Problems
+	all := 0
 	for _, r := range p.rules {
 		if !r.archs.has(a) {
 			continue
@@ -77,6 +82,9 @@ func (p *Profile) Bind(a Arch, v Vars) (*Bound, error) {
 			problems = append(problems, problemOf(r, err))
 			continue
 		}
+		if all += len(br.admits); all > maxClauses {
+			return nil, Problems{*tooMany(r)}
+		}
 		table := b.filter
 		if r.start {
 			table = b.start
@@ -85,6 +93,7 @@ func (p *Profile) Bind(a Arch, v Vars) (*Bound, error) {
 			b.PIDOpen = true
 		}
 		nr := callTable[a][r.call]
+		delete(b.never, nr) // the line acknowledges it, else it would be none
 		table[nr] = append(table[nr], br)
 	}
 	return b, problems.err()
@@ -128,7 +137,7 @@ const cloneNamespaces = 0x7e020000
 
 // checkClone refuses a rule that leaves a namespace flag of clone open.
 func checkClone(r *rule, admits []clause) error {
-	if r.call != "clone" {
+	if r.call != "clone" || r.acknowledged {
 		return nil
 	}
 	for _, c := range admits {
@@ -136,7 +145,7 @@ func checkClone(r *rule, admits []clause) error {
 			return t.arg == 0 && t.mask&cloneNamespaces == cloneNamespaces && t.value&cloneNamespaces == 0
 		})
 		if !pinned {
-			return &Problem{Pos: r.pos, What: "clone with namespace flags is admitted", Why: "a new namespace gives back what the launch took away", Fix: "compare arg0 with the flags of a thread"}
+			return &Problem{Pos: r.pos, What: "clone with namespace flags is admitted", Why: "a new namespace gives back what the launch took away", Fix: "compare arg0 with the flags of a thread, or put the line into acknowledge { } with the reason"}
 		}
 	}
 	return nil
@@ -205,6 +214,10 @@ func limited(r *rule, c []clause) ([]clause, error) {
 		return nil, tooWide(r)
 	}
 	return c, nil
+}
+
+func tooMany(r *rule) *Problem {
+	return &Problem{Pos: r.pos, What: "the profile is too wide", Why: fmt.Sprintf("up to here it comes to more than %d alternatives, and the kernel takes no longer filter", maxClauses), Fix: "!= under a mask of n bits counts n times: say what is allowed instead"}
 }
 
 func tooWide(r *rule) error {

@@ -50,6 +50,9 @@ func (arg argument) describe(a Arch, v uint64) string {
 	case arg.names != "" && arg.bits:
 		return flagWords(a, arg.names, v)
 	case arg.names != "":
+		if arg.kind == kindUint {
+			n = int64(v)
+		}
 		if name := constantName(a, arg.names, uint64(n)); name != "" {
 			return name
 		}
@@ -183,7 +186,7 @@ func prefixed(prefix string) []string {
 // isRequest reports whether a constant is a request of ioctl, as far as profiles
 // know any.
 func isRequest(name string) bool {
-	for _, prefix := range []string{"I2C_", "SPI_IOC_", "TCGETS", "TCSETS", "TCSBRK", "TCFLSH", "TIOC", "FIONBIO", "FIONREAD"} {
+	for _, prefix := range []string{"I2C_", "SPI_IOC_", "TCGETS", "TCSETS", "TCSBRK", "TCFLSH", "TIOC", "FIO"} {
 		if strings.HasPrefix(name, prefix) {
 			return !strings.HasPrefix(name, "TIOCM_") && !strings.HasPrefix(name, "TIOCPKT_")
 		}

@@ -7,20 +7,21 @@ import (
 
 // Row is one line of a profile or of a group that it includes, as it was written.
 type Row struct {
-	Profile    string // whose file has it
-	Line       int
-	Rule       string
-	Reason     string // the comment behind it
-	Start      bool
-	Archs      []Arch
-	Everywhere bool // on every architecture
+	Profile      string // whose file has it
+	Line         int
+	Rule         string
+	Reason       string // the comment behind it
+	Start        bool
+	Acknowledged bool // it undoes a part of the confinement, and says so
+	Archs        []Arch
+	Everywhere   bool // on every architecture
 }
 
 // Rows are the lines of the profile in their order, groups where they are included.
 func (p *Profile) Rows() []Row {
 	var out []Row
 	for _, r := range p.rules {
-		out = append(out, Row{r.profile, r.pos.Line, r.text, r.reason, r.start, r.archs.list(), r.archs == allArchs})
+		out = append(out, Row{r.profile, r.pos.Line, r.text, r.reason, r.start, r.acknowledged, r.archs.list(), r.archs == allArchs})
 	}
 	return out
 }

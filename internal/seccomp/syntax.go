@@ -22,6 +22,9 @@ type rule struct {
 	archs    archSet
 	optional bool
 	start    bool
+	// acknowledged: the line says by itself that it undoes a part of the
+	// confinement.
+	acknowledged bool
 }
 
 // expr is a condition on the arguments: *compare, *logic.

@@ -1,6 +1,7 @@
 package killsup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -56,7 +57,7 @@ type lane struct {
 // namespaces: see isolate. It returns an error of the harness; what it found is in
 // the reports.
 func Run(cfg Config) error {
-	if err := isolate(); err != nil {
+	if err := isolate(cfg.Dir); err != nil {
 		return err
 	}
 	l := &lane{cfg: cfg, orders: filepath.Join(cfg.Dir, "orders"), days: map[string]int64{}}
@@ -357,7 +358,8 @@ func (l *lane) sweep() error {
 		return len(all) == 0
 	})
 	if !ended {
-		return fmt.Errorf("processes that cannot be killed")
+		return errors.New("processes that cannot be killed")
 	}
-	return nil
+	clear(l.days)
+	return os.RemoveAll(filepath.Join(l.cfg.Dir, "data"))
 }
