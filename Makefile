@@ -122,6 +122,10 @@ hostile: setup ## every profile against every misdeed, 1,000 restarts, 60 s of i
 	@PROFILES=all IDLE=60s $(GO) test -v -count=1 -vet=off -timeout=0 ./tests/confinement
 	@RESTARTS=$(or $(N),1000) $(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestRestartsLeaveNothing$$' ./internal/launch
 
+.PHONY: fuzz-brief
+fuzz-brief: setup ## every fuzzer there is for a moment, without a result to keep (TIME=8s each)
+	@TIME=$(or $(TIME),8s) tools/fuzz.sh $(FUZZED) ./internal/reading ./internal/lane ./internal/seccomp
+
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
 	@tools/container.sh prepare
