@@ -55,7 +55,7 @@ func execute(ctx context.Context) int {
 	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), eventsCommand(),
 		operateCommand("start", "start a worker that is down"),
 		operateCommand("stop", "take a worker's rights, then let it end"),
-		operateCommand("restart", "stop a worker and start it again, given up or not"), reloadCommand(), queueCommand(), fdCommand(), versionCommand())
+		operateCommand("restart", "stop a worker and start it again, given up or not"), reloadCommand(), upgradeCommand(), queueCommand(), fdCommand(), versionCommand())
 	return report(root.ExecuteContext(ctx))
 }
 

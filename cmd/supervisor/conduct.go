@@ -18,10 +18,13 @@ const (
 // conduct starts the workers, waits for the end, and stops in order.
 func (s *supervisor) conduct() error {
 	feed, stopFeed := context.WithCancel(context.Background())
-	fed := make(chan struct{})
-	go func() { defer close(fed); s.feed(feed) }()
-	for _, w := range s.now().workers {
-		w.tell(monitor.Event{Kind: monitor.Start})
+	go func() { defer close(s.fed); s.feed(feed) }()
+	if s.estate == nil {
+		for _, w := range s.now().workers {
+			w.tell(monitor.Event{Kind: monitor.Start})
+		}
+	} else {
+		s.announceSuccession()
 	}
 	s.tell(s.service.manager.Ready(s.statusLine()))
 	s.untilStop()
@@ -31,7 +34,7 @@ func (s *supervisor) conduct() error {
 	defer s.reloads.Unlock()
 	s.stopWorkers()
 	stopFeed()
-	<-fed
+	<-s.fed
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
 	return s.close(ctx)
@@ -52,6 +55,8 @@ func (s *supervisor) untilStop() {
 			s.tell(s.service.manager.Status(s.statusLine()))
 		case <-beats:
 			s.beat()
+		case order := <-s.upgrades:
+			order.result <- s.replace(order)
 		case <-s.hangups:
 			// Beside the conductor, which must go on hearing SIGTERM.
 			go func() {
@@ -124,7 +129,7 @@ func (s *supervisor) close(ctx context.Context) error {
 	for _, w := range st.workers {
 		keep(w.exe.Close())
 	}
-	s.logs.Wait()
+	s.logs.readers.Wait()
 	s.publishSummary()
 	return errors.Join(errs...)
 }

@@ -14,16 +14,12 @@ const feedTick = 100 * time.Millisecond
 // feed drives what is simulated until ctx ends. Without a simulated device it
 // has nothing to wake up for.
 func (s *supervisor) feed(ctx context.Context) {
-	type output struct {
-		name  string
-		value int
-	}
-	var outputs []output
+	var outputs []string
 	simulated := false
 	for _, conf := range s.now().cfg.Devices {
 		simulated = simulated || conf.Kind == "sim"
 		if conf.Output && s.now().inputs.devices[conf.Name] != nil {
-			outputs = append(outputs, output{name: conf.Name})
+			outputs = append(outputs, conf.Name)
 		}
 	}
 	if !simulated {
@@ -37,16 +33,17 @@ func (s *supervisor) feed(ctx context.Context) {
 				s.log.Error("simulated input", "device", name, "error", err)
 			}
 		}
-		for i := range outputs {
-			o := &outputs[i]
-			value, err := s.now().inputs.devices[o.name].Value()
-			if err != nil || value == o.value {
+		for _, name := range outputs {
+			value, err := s.now().inputs.devices[name].Value()
+			if err != nil || value == s.switched[name] {
 				continue
 			}
-			o.value = value
-			s.hub.Publish(control.Output{Device: o.name, Value: value})
+			s.switched[name] = value
+			s.hub.Publish(control.Output{Device: name, Value: value})
 		}
 		select {
+		case h := <-s.haltFeed:
+			h.here(ctx)
 		case <-ctx.Done():
 			return
 		case now = <-ticks.C:

@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io/fs"
 	"time"
 
 	"sallyport/internal/launch"
@@ -17,17 +16,24 @@ type filter struct {
 	bound   *seccomp.Bound
 	program *seccomp.Program
 	took    time.Duration // to compile and verify
+	by      *filters
 }
 
-// filters reads profiles from the ones built into the supervisor.
-type filters struct{ source fs.FS }
+// filters reads profiles from the ones built into a supervisor: this one, or the
+// one that started a process which runs on under this one.
+type filters struct{ source texts }
 
-func newFilters() *filters { return &filters{source: policy.Files} }
+func newFilters() (*filters, error) {
+	source, err := textsOf(policy.Files)
+	if err != nil {
+		return nil, fmt.Errorf("built-in profiles: %w", err)
+	}
+	return &filters{source: source}, nil
+}
 
-// compile makes the filter of one worker. The queue ids in vars are fixed for
-// the life of the supervisor, so one compilation serves every epoch.
-func (f *filters) compile(profile string, vars seccomp.Vars) (*filter, error) {
-	start := time.Now()
+// bind reads a profile for a process that was started under it: what is compiled
+// is in the kernel already.
+func (f *filters) bind(profile string, vars seccomp.Vars) (*filter, error) {
 	p, err := seccomp.Parse(profile, f.source)
 	if err != nil {
 		return nil, err
@@ -36,14 +42,26 @@ func (f *filters) compile(profile string, vars seccomp.Vars) (*filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := scmp.Compile(bound)
+	return &filter{bound: bound, by: f}, nil
+}
+
+// compile makes the filter of one worker. The queue ids in vars are fixed for
+// the life of the supervisor, so one compilation serves every epoch.
+func (f *filters) compile(profile string, vars seccomp.Vars) (*filter, error) {
+	start := time.Now()
+	made, err := f.bind(profile, vars)
+	if err != nil {
+		return nil, err
+	}
+	program, err := scmp.Compile(made.bound)
 	if err != nil {
 		return nil, fmt.Errorf("profile %s: %w", profile, err)
 	}
-	if err := seccomp.Verify(bound, program); err != nil {
+	if err := seccomp.Verify(made.bound, program); err != nil {
 		return nil, fmt.Errorf("profile %s: the compiled filter does not say what the profile says: %w", profile, err)
 	}
-	return &filter{bound: bound, program: program, took: time.Since(start)}, nil
+	made.program, made.took = program, time.Since(start)
+	return made, nil
 }
 
 // decide answers a notice by number, register arguments and phase; nothing of

@@ -116,7 +116,12 @@ func (x *session) offer(items []scmrights.Item) error {
 // regrant offers something again to the living worker, beside the loop: a
 // receipt may take as long as its deadline. It takes the items' files.
 func (x *session) regrant(item scmrights.Item, owned bool) {
+	x.offering.Add(1)
 	x.offers.Go(func() {
+		defer func() {
+			x.offering.Add(-1)
+			x.nudge()
+		}()
 		grants, err := x.conn.Offer(x.proof, []scmrights.Item{item})
 		if owned {
 			err = errors.Join(err, item.File.Close())
@@ -128,6 +133,14 @@ func (x *session) regrant(item scmrights.Item, owned bool) {
 			x.post(monitor.Event{Kind: monitor.Failed, Reason: fmt.Sprintf("grant of %q: %v", item.Name, err)})
 		}
 	})
+}
+
+// nudge makes the loop turn once, without anything having happened.
+func (x *session) nudge() {
+	select {
+	case x.w.inbox <- note{epoch: x.epoch, nudge: true}:
+	default: // it turns anyway
+	}
 }
 
 // start is what START tells the worker.

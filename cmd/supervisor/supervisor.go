@@ -39,10 +39,19 @@ type supervisor struct {
 	tally    *tally
 	own      int // seccomp filters the supervisor itself runs under
 	started  time.Time
-	baseline table          // descriptors open before the first of ours
-	logs     sync.WaitGroup // readers of what processes print; each ends with its process
+	baseline table // descriptors open before the first of ours
+	logs     outputs
 
 	service service
+	thread  *launch.Thread // makes every clone, and an exec
+
+	switched  map[string]int // the feed's: outputs by device, as was announced last
+	fed       chan struct{}  // closed when the feed is over
+	haltFeed  chan *halt
+	haltTap   chan *halt
+	upgrades  chan upgradeOrder
+	inherited []*output // of processes that run on
+	estate    *estate   // what a predecessor in this process left; nil for the first
 
 	signals  chan os.Signal
 	hangups  chan os.Signal
@@ -51,24 +60,29 @@ type supervisor struct {
 	stopOnce sync.Once
 }
 
-// supervise runs until a signal or a failure ends it, and returns after the
-// ordered stop.
-func supervise(o options, log hclog.Logger) error {
-	baseline, err := descriptors()
-	if err != nil {
-		return err
-	}
+// newSupervisor makes one that has opened nothing yet. It hears signals from now on.
+func newSupervisor(o options, log hclog.Logger, baseline table) *supervisor {
 	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
 		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
-		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
+		thread:  launch.NewThread(), switched: make(map[string]int), fed: make(chan struct{}),
+		haltFeed: make(chan *halt), haltTap: make(chan *halt), upgrades: make(chan upgradeOrder),
+		crew: newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{})}
 	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
 	signal.Notify(s.hangups, unix.SIGHUP)
-	if err := s.open(); err != nil {
-		s.close(context.Background())
-		return err
+	return s
+}
+
+// run goes on until a signal or a failure ends it, and returns after the ordered
+// stop.
+func (s *supervisor) run() error {
+	if s.estate == nil {
+		if err := s.open(); err != nil {
+			s.close(context.Background())
+			return err
+		}
 	}
 	var group run.Group
 	// The conductor comes first: run.Group interrupts in this order, and every
@@ -148,7 +162,9 @@ func (s *supervisor) open() error {
 	if st.bus, err = bus.New(busConfig(st.cfg, s.ids(st.cfg), s.log)); err != nil {
 		return err
 	}
-	s.filters = newFilters()
+	if s.filters, err = newFilters(); err != nil {
+		return err
+	}
 	for i := range st.cfg.Workers {
 		w, err := newWorker(s, st, &st.cfg.Workers[i])
 		if err != nil {
@@ -159,7 +175,7 @@ func (s *supervisor) open() error {
 	if s.stage, err = config.Binary(st.programs.Worker(), s.owners...); err != nil {
 		return err
 	}
-	if s.launcher, err = launch.New(s.stage); err != nil {
+	if s.launcher, err = launch.NewOn(s.stage, s.thread); err != nil {
 		return err
 	}
 	s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))

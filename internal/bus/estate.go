@@ -63,10 +63,10 @@ func number(f *os.File) (n int, err error) {
 	return n, conn.Control(func(fd uintptr) { n = int(fd) })
 }
 
-// Adopt makes a Bus of what another one left. Every lane that cfg asks for must
-// be among them, with our own hand on its queue. Nothing is changed by it, and on
-// an error nothing was taken over. cfg must be the one that the other Bus had.
-func Adopt(cfg Config, e Estate) (*Bus, error) {
+// Look makes a Bus of what another one has, to ask for Rights and nothing else.
+// Every lane that cfg asks for must be among those left, with our own hand on its
+// queue. cfg must be the one that the other Bus has.
+func Look(cfg Config, e Estate) (*Bus, error) {
 	if cfg.Log == nil {
 		cfg.Log = func(string, ...any) {}
 	}
@@ -94,10 +94,19 @@ func Adopt(cfg Config, e Estate) (*Bus, error) {
 		}
 		r.q, r.bytes, r.wanted, r.ready, r.held = q, l.Bytes, l.Wanted, l.Ready, l.Held
 	}
+	return b, nil
+}
+
+// Adopt makes a Bus of what another one left, bells included. Nothing is changed
+// by it, and on an error nothing was taken over.
+func Adopt(cfg Config, e Estate) (*Bus, error) {
+	b, err := Look(cfg, e)
+	if err != nil {
+		return nil, err
+	}
 	if err := b.adoptBells(e.Bells); err != nil {
 		return nil, err
 	}
-	var err error
 	b.tap, err = b.newTap()
 	return b, err
 }

@@ -63,6 +63,7 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 	if len(r.problems) > 0 {
 		return nil, r.problems.sorted()
 	}
+	c.Source = string(src)
 	return c, nil
 }
 
