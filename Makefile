@@ -63,6 +63,11 @@ kill-scmrights: ## kill -9 at failpoints of the hand-over (N=2000 SEED= RESUME=1
 	@N=$(or $(N),2000) SEED=$(SEED) RESUME=$(RESUME) OFFERS=2 RESULTS=$(CURDIR)/docs/results/kill-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^(TestEveryPairOfPoints|TestRandomKills)$$' ./tests/kill
 
+.PHONY: simulate
+simulate: ## random schedules of a worker against its monitor (N=10000000 SEED=)
+	@N=$(or $(N),10000000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/simulate.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestSimulation$$' ./internal/monitor
+
 .PHONY: diff-sysvctl
 diff-sysvctl: ## random queue programs, kernel against model (N=100000 SEED= RESUME=1)
 	@N=$(or $(N),100000) SEED=$(SEED) RESUME=$(RESUME) RESULTS=$(CURDIR)/docs/results/diff-sysvctl.txt \
@@ -75,9 +80,9 @@ strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 
 
 # The inputs that fuzzers found interesting stay in the go command's cache; one
 # that failed goes into testdata/fuzz of its package.
-FUZZED := ./pkg/scmrights ./internal/sys
+FUZZED := ./pkg/scmrights ./internal/sys ./internal/config
 .PHONY: fuzz
-fuzz: ## every fuzzer of the hand-over, one after the other (TIME=60s each)
+fuzz: ## every fuzzer of the hand-over and the configuration, one after the other (TIME=60s each)
 	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
 
 .PHONY: integration
@@ -120,6 +125,11 @@ soak-scmrights: ## N=1000000 random grants through one channel, audited (SEED=)
 model: ## check the Promela model of the hand-over with spin (QUICK=1: a smaller bound)
 	@tools/setup.sh model
 	@$(GO) run ./internal/modelcheck/cmd $(if $(QUICK),-quick) pkg/scmrights/model
+
+.PHONY: machine
+machine: setup ## boot whole emulated computers and run tests in them (ONLY="arm raspi3b")
+	@tools/machine.sh
+	@$(GO) run ./tests/machine/cmd -results docs/results/machine.txt -required tests/machine/required.txt $(ONLY)
 
 .PHONY: narrow
 narrow: setup ## run the queue tests as a 32-bit program of this machine (386)

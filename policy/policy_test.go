@@ -10,7 +10,7 @@ import (
 	"sallyport/policy"
 )
 
-var vars = seccomp.Vars{"send_queues": {3, 32769}, "receive_queues": {4, 5}, "frames": {64, 256}, "self_pid": {4711}}
+var vars = seccomp.Vars{"send_queues": {3, 32769}, "receive_queues": {4, 5}, "frames": {64, 256}, "block_queues": {32769}, "self_pid": {4711}}
 
 func TestRolesBindOnEveryArchitecture(t *testing.T) {
 	for _, role := range policy.Roles {
@@ -83,6 +83,9 @@ func TestVerdicts(t *testing.T) {
 		{"sensor-read", "openat", [6]uint64{}, seccomp.Running, seccomp.Breach},
 		{"sensor-read", "msgsnd", [6]uint64{3, 0, 64, 0x800}, seccomp.Running, seccomp.Allow},
 		{"sensor-read", "msgsnd", [6]uint64{3, 0, 64, 0}, seccomp.Running, seccomp.Breach},
+		{"sensor-read", "msgsnd", [6]uint64{32769, 0, 64, 0}, seccomp.Running, seccomp.Allow}, // full = "block"
+		{"sensor-read", "msgsnd", [6]uint64{32769, 0, 65, 0}, seccomp.Running, seccomp.Breach},
+		{"sensor-read", "msgsnd", [6]uint64{32769, 0, 64, 0x1000}, seccomp.Running, seccomp.Breach},
 		{"sensor-read", "msgsnd", [6]uint64{4, 0, 64, 0x800}, seccomp.Running, seccomp.Breach},
 		{"sensor-read", "msgsnd", [6]uint64{3, 0, 65, 0x800}, seccomp.Running, seccomp.Breach},
 		{"sensor-read", "msgrcv", [6]uint64{4, 0, 64, 0, 0x4800}, seccomp.Running, seccomp.Breach},
@@ -123,6 +126,24 @@ func TestVerdicts(t *testing.T) {
 		{"gpio-line", "pwrite64", [6]uint64{5}, seccomp.Running, seccomp.Allow},
 		{"gpio-line", "ioctl", [6]uint64{5, 0xc010b40f}, seccomp.Running, seccomp.Allow},
 		{"gpio-line", "ioctl", [6]uint64{5, 0xc110b40d}, seccomp.Running, seccomp.Breach}, // SET_CONFIG
+		{"gpio-line", "ioctl", [6]uint64{5, 0xc010b40e}, seccomp.Running, seccomp.Allow},
+		{"gpio-line", "ioctl", [6]uint64{5, 0xc250b407}, seccomp.Running, seccomp.Breach}, // GET_LINE, of a chip
+		{"i2c-device", "ioctl", [6]uint64{5, 0x720}, seccomp.Running, seccomp.Allow},
+		{"i2c-device", "ioctl", [6]uint64{5, 0x705}, seccomp.Running, seccomp.Allow},
+		{"i2c-device", "ioctl", [6]uint64{5, 0x703}, seccomp.Running, seccomp.Breach},
+		{"i2c-device", "ioctl", [6]uint64{5, 0x706}, seccomp.Running, seccomp.Breach},
+		{"i2c-device", "ioctl", [6]uint64{5, 0x707}, seccomp.Running, seccomp.Breach},
+		{"i2c-device", "ioctl", [6]uint64{5, 0x704}, seccomp.Running, seccomp.Breach}, // I2C_TENBIT
+		{"i2c-device", "pread64", [6]uint64{5}, seccomp.Running, seccomp.Breach},
+		{"spi-device", "ioctl", [6]uint64{5, 0x40206b00}, seccomp.Running, seccomp.Allow},
+		{"spi-device", "ioctl", [6]uint64{5, 0x40406b00}, seccomp.Running, seccomp.Allow},
+		{"spi-device", "ioctl", [6]uint64{5, 0x40606b00}, seccomp.Running, seccomp.Breach},
+		{"spi-device", "ioctl", [6]uint64{5, 0x40016b01}, seccomp.Running, seccomp.Breach}, // SPI_IOC_WR_MODE
+		{"spi-device", "ioctl", [6]uint64{5, 0x40046b04}, seccomp.Running, seccomp.Breach}, // SPI_IOC_WR_MAX_SPEED_HZ
+		{"serial-read", "ioctl", [6]uint64{5, 0x541b}, seccomp.Running, seccomp.Allow},
+		{"serial-read", "ioctl", [6]uint64{5, 0x5402}, seccomp.Running, seccomp.Breach}, // TCSETS
+		{"serial-read", "ioctl", [6]uint64{5, 0x5412}, seccomp.Running, seccomp.Breach}, // TIOCSTI
+		{"serial-read", "pread64", [6]uint64{5}, seccomp.Running, seccomp.Breach},
 	} {
 		p, err := seccomp.Parse(tt.role, policy.Files)
 		if err != nil {

@@ -2,9 +2,7 @@
 # cross.sh: builds for the Raspberry Pi into build/cross/ARCH/: the worker side
 # for arm64, arm (version 6 on, so every Pi) and amd64, which needs nothing but
 # Go, and for arm64 the supervisor too, which needs Debian's cross compiler and
-# an arm64 libseccomp. That library is fetched with an apt state of its own and
-# unpacked under build/cross/; this machine's apt and dpkg are not told of any
-# foreign architecture.
+# an arm64 libseccomp, which tools/debs.sh fetches and unpacks under build/cross/.
 set -eu
 cd "$(dirname "$0")/.."
 umask 022
@@ -30,48 +28,12 @@ CGO_ENABLED=0 GOOS=linux GOARCH=arm64 "$go" build -trimpath -buildvcs=false -o "
 root=$PWD/$out/libseccomp-arm64
 triplet=aarch64-linux-gnu
 
-# fetch unpacks the arm64 library and its headers beneath $root.
-fetch() {
-	if ! command -v apt-get >/dev/null; then
-		echo "cross: no apt-get here to fetch an arm64 libseccomp with." >&2
-		echo "  Unpack one beneath $root (usr/include, usr/lib/$triplet) and run make cross again." >&2
-		exit 1
-	fi
-	apt=$PWD/$out/apt
-	rm -rf "$root" "$root.part"
-	mkdir -p "$apt/state/lists/partial" "$apt/cache/archives/partial" "$root.part"
-	: >"$apt/state/status"
-	cat >"$apt/apt.conf" <<-CONF
-		APT::Architecture "arm64";
-		APT::Architectures { "arm64"; };
-		APT::Sandbox::User "";
-		Dir::State "$apt/state";
-		Dir::State::status "$apt/state/status";
-		Dir::Cache "$apt/cache";
-	CONF
-	echo "cross: fetching libseccomp for arm64 (apt state of its own: $out/apt)"
-	(
-		cd "$apt"
-		APT_CONFIG=$apt/apt.conf
-		export APT_CONFIG
-		if ! { apt-get update -q && apt-get download -q libseccomp2 libseccomp-dev; } >log 2>&1; then
-			cat log >&2
-			echo "cross: apt could not fetch libseccomp for arm64; the reason stands above" >&2
-			exit 1
-		fi
-	)
-	for deb in "$apt"/libseccomp*_arm64.deb; do
-		dpkg-deb -x "$deb" "$root.part"
-	done
-	mv "$root.part" "$root"
-}
-
 if [ "$(uname -m)" = aarch64 ]; then
 	echo "cross: supervisor for arm64, which this machine is"
 	CGO_ENABLED=1 "$go" build -trimpath -buildvcs=false -o "$out/arm64/" ./cmd/supervisor
 else
 	tools/setup.sh cross
-	[ -e "$root/usr/lib/$triplet/libseccomp.so.2" ] || fetch
+	[ -e "$root/usr/lib/$triplet/libseccomp.so.2" ] || tools/debs.sh arm64 "$root" libseccomp2 libseccomp-dev
 	echo "cross: supervisor for arm64"
 	CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$triplet-gcc \
 		PKG_CONFIG_LIBDIR="$root/usr/lib/$triplet/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root" \

@@ -1,6 +1,6 @@
 #!/bin/sh
-# setup.sh WHAT: does this machine have what WHAT (build, cross, integration, model)
-# needs? As root on a machine with apt, what is missing is installed and said;
+# setup.sh WHAT: does this machine have what WHAT (build, cross, integration, machine,
+# model) needs? As root on a machine with apt, what is missing is installed and said;
 # otherwise the line to type is printed and the exit code is 1, so that make
 # stops before it builds anything. NO_INSTALL=1 never installs.
 set -eu
@@ -53,6 +53,14 @@ needed_for_containers() {
 	fi
 	have mmdebstrap || have debootstrap ||
 		need "mmdebstrap or debootstrap, to build the image" mmdebstrap debootstrap debootstrap
+}
+
+needed_for_machines() {
+	have dpkg-deb || need "dpkg-deb, to unpack Debian packages" dpkg dpkg dpkg
+	have xz || need "xz, to unpack kernel modules" xz-utils xz xz
+	have qemu-system-arm && have qemu-system-aarch64 ||
+		need "qemu for arm and arm64" qemu-system-arm "qemu-system-arm qemu-system-aarch64" "qemu-system-arm qemu-system-aarch64"
+	have qemu-system-x86_64 || need "qemu for amd64" qemu-system-x86 qemu-system-x86 qemu-system-x86
 }
 
 # Go itself is not taken from the distribution, whose version is often too old:
@@ -114,9 +122,10 @@ case $what in
 build) check=needed_to_build ;;
 cross) check=needed_to_cross ;;
 integration) check=needed_for_containers ;;
+machine) check=needed_for_machines ;;
 model) check=needed_for_model ;;
 *)
-	echo "usage: setup.sh build|cross|integration|model" >&2
+	echo "usage: setup.sh build|cross|integration|machine|model" >&2
 	exit 2
 	;;
 esac
@@ -132,5 +141,5 @@ if [ -n "$why" ]; then
 	fi
 fi
 case $what in
-build | model) check_go ;;
+build | machine | model) check_go ;;
 esac

@@ -68,7 +68,8 @@ func (d *demo) run(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	files, err := writeDemo(home, os.Geteuid() != 0)
+	missing, _, _ := install.Here{Rootless: os.Geteuid() != 0, Others: true}.Missing()
+	files, err := writeDemo(home, missing)
 	if err != nil {
 		return err
 	}
@@ -84,7 +85,7 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}
 	defer parent.stop()
 	if !d.json {
-		d.introduce(files)
+		d.introduce(files, missing)
 	}
 	events, err := d.connect(ctx, parent)
 	if err != nil {
@@ -109,10 +110,10 @@ func (d *demo) run(ctx context.Context) (err error) {
 	return nil
 }
 
-func (d *demo) introduce(files demoFiles) {
+func (d *demo) introduce(files demoFiles, missing []install.Protection) {
 	fmt.Fprintf(d.out, "sensor-logger demo: sampler, store, alarm and rogue, each confined; Ctrl-C ends it, data in %s\n", files.data)
-	if os.Geteuid() != 0 {
-		fmt.Fprintln(d.out, "not enforced without root: own user ids (the workers share one; between them the filter alone protects)")
+	for _, p := range missing {
+		fmt.Fprintf(d.out, "not enforced here: %s: %s\n", p.Name, p.Why)
 	}
 }
 

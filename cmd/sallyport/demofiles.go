@@ -22,10 +22,11 @@ type demoFiles struct{ config, socket, data string }
 
 // writeDemo puts the example's configuration into home with its paths changed
 // to ones inside home, and with the worker that misbehaves on purpose.
-func writeDemo(home string, rootless bool) (demoFiles, error) {
+// What is missing here is waived, and nothing else.
+func writeDemo(home string, missing []install.Protection) (demoFiles, error) {
 	run := filepath.Join(home, "run")
 	files := demoFiles{config: filepath.Join(run, "demo.hcl"), socket: filepath.Join(run, "control.sock"), data: filepath.Join(home, "data")}
-	text, err := demoConfig(files, rootless)
+	text, err := demoConfig(files, missing)
 	if err != nil {
 		return files, err
 	}
@@ -35,7 +36,7 @@ func writeDemo(home string, rootless bool) (demoFiles, error) {
 	return files, os.WriteFile(files.config, text, 0o600)
 }
 
-func demoConfig(files demoFiles, rootless bool) ([]byte, error) {
+func demoConfig(files demoFiles, missing []install.Protection) ([]byte, error) {
 	file, problems := hclwrite.ParseConfig(sensorlogger.Configuration, "sensor-logger.hcl", hcl.InitialPos)
 	if problems.HasErrors() {
 		return nil, fmt.Errorf("the example's configuration: %w", problems)
@@ -51,9 +52,15 @@ func demoConfig(files demoFiles, rootless bool) ([]byte, error) {
 	restart.Body().SetAttributeValue("backoff", cty.StringVal("200ms..1s"))
 	supervisor.Body().SetAttributeValue("control", cty.StringVal(files.socket))
 	data.Body().SetAttributeValue("path", cty.StringVal(files.data))
-	if rootless {
-		supervisor.Body().SetAttributeValue("waive", cty.ListVal([]cty.Value{cty.StringVal(install.OwnUID)}))
+	waive := cty.ListValEmpty(cty.String)
+	if len(missing) > 0 {
+		names := make([]cty.Value, len(missing))
+		for i, p := range missing {
+			names[i] = cty.StringVal(p.Name)
+		}
+		waive = cty.ListVal(names)
 	}
+	supervisor.Body().SetAttributeValue("waive", waive)
 	return append(file.Bytes(), rogueBlock...), nil
 }
 

@@ -20,6 +20,7 @@ func TestScripts(t *testing.T) { scripts(t, testscript.Params{Dir: "testdata/scr
 func TestQueueControl(t *testing.T)  { queueScript(t, "control") }
 func TestQueueExchange(t *testing.T) { queueScript(t, "exchange") }
 func TestQueueLanes(t *testing.T)    { queueScript(t, "lanes") }
+func TestQueueFlood(t *testing.T)    { queueScript(t, "flood") }
 
 func queueScript(t *testing.T, name string) {
 	t.Setenv(programsVariable, programs(t)) // the child need not build again

@@ -48,6 +48,8 @@ func (s *shower) event(at time.Time, e control.Event) {
 	case control.Regranted:
 		s.line(at, "REGRANTED", fmt.Sprintf("%s holds %s again, %.0f ms after its predecessor's end (hand-over with receipts: %.1f ms)",
 			e.Worker, strings.Join(e.Names, ", "), e.MS, e.HandoverMS))
+	case control.Flood:
+		s.line(at, "FLOOD", fmt.Sprintf("%s: %s %s: %s", e.Worker, e.Lane, e.Step, e.Why))
 	case control.Output:
 		s.line(at, "output", fmt.Sprintf("%s is %s", e.Device, map[bool]string{true: "on", false: "off"}[e.Value != 0]))
 	case control.Missed:
@@ -80,6 +82,9 @@ func (s *shower) reading(at time.Time, r control.Reading) {
 func (s *shower) summary(e control.Summary) {
 	fmt.Fprintf(s.out, "\n%d readings, %d alerts; lost %d (and %d in the hand of killed workers, %d dropped at full lanes)\n",
 		e.Readings, e.Alerts, e.Lost, e.InFlightLost, e.Dropped)
+	if e.Waited > 0 {
+		fmt.Fprintf(s.out, "%d readings waited for room in their lane\n", e.Waited)
+	}
 	fmt.Fprintf(s.out, "%d calls blocked, %d times granted again; left open in the kernel's tables: %s descriptors, %s queues\n",
 		e.Blocked, e.Regranted, counted(e.LeakedFDs), counted(e.LeakedQueues))
 }

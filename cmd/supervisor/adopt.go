@@ -10,6 +10,7 @@ import (
 
 	"sallyport/internal/attest"
 	"sallyport/internal/bus"
+	"sallyport/internal/cgroup"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/device"
@@ -17,6 +18,7 @@ import (
 	"sallyport/internal/install"
 	"sallyport/internal/lane"
 	"sallyport/internal/launch"
+	"sallyport/internal/seccomp"
 	"sallyport/pkg/scmrights"
 )
 
@@ -46,7 +48,13 @@ func (s *supervisor) adopt(e *estate) error {
 	for _, one := range e.Sensors {
 		alerted := new(atomic.Uint64)
 		alerted.Store(one.Alerted)
-		st.sensors = append(st.sensors, sensor{one.Name, one.Unit, one.Decode, one.Worker, alerted, one.Gone})
+		st.sensors = append(st.sensors, sensor{one.Name, one.Unit, one.Decode, one.Attribute, one.Worker, alerted, one.Gone})
+	}
+	s.missing, s.landlock = e.Missing, e.Landlock // it is the same kernel, and was waived
+	if e.Cgroups != nil {
+		if s.cgroups, err = cgroup.Adopt(*e.Cgroups); err != nil {
+			return err
+		}
 	}
 	if s.stage, err = config.Binary(st.programs.Worker(), s.owners...); err != nil {
 		return err
@@ -84,9 +92,6 @@ func (s *supervisor) check(e *estate) (*setup, error) {
 		return nil, err
 	}
 	s.current.Store(st)
-	if err := s.checkWaivers(); err != nil {
-		return nil, err
-	}
 	if s.own, err = attest.OwnFilters(); err != nil {
 		return nil, err
 	}
@@ -188,6 +193,7 @@ func (w *worker) adopt(left *workerEstate, sets []*filters) error {
 	if err != nil {
 		return fmt.Errorf("worker %q runs under a profile that this program cannot read: %w", left.Name, err)
 	}
+	filter.program = seccomp.NewProgram(seccomp.Native(), w.cfg.Policy, x.Program)
 	w.session, err = w.adoptSession(x, filter)
 	w.show()
 	return err
@@ -200,6 +206,7 @@ func (w *worker) goOn() {
 		return
 	}
 	go x.attend(x.proc)
+	go x.sweep(x.expect())
 	w.wake()
 	for name := range x.missing {
 		x.hearAgain(word{kind: lane.MsgLost, body: []byte(name)})
@@ -218,6 +225,11 @@ func (w *worker) adoptSession(left *sessionEstate, filter *filter) (*session, er
 		return nil, err
 	}
 	x.proof = attest.Adopt(x.proc, left.Proof)
+	if left.Cgroup && w.s.cgroups != nil {
+		if x.cgroup, err = w.s.cgroups.Adopt(w.cfg.Name); err != nil {
+			return nil, err
+		}
+	}
 	var grants []*scmrights.Grant
 	if x.conn, grants, err = scmrights.Import(left.Channel, left.Files, w.channelConfig(x.proc)); err != nil {
 		return nil, err

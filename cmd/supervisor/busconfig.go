@@ -5,6 +5,7 @@ import (
 
 	"sallyport/internal/bus"
 	"sallyport/internal/config"
+	"sallyport/internal/lane"
 )
 
 // busConfig says in the bus's own terms who sends what to whom. id gives the
@@ -13,7 +14,8 @@ func busConfig(cfg *config.Config, id func(uint32) uint32, log hclog.Logger) bus
 	out := bus.Config{Log: log.Named("bus").Warn}
 	for _, q := range cfg.Queues {
 		out.Queues = append(out.Queues, bus.Queue{Name: q.Name, UrgentBytes: q.Urgent.Bytes, RoutineBytes: q.Routine.Bytes,
-			UrgentBands: q.Urgent.Bands, RoutineBands: q.Routine.Bands, Full: q.Routine.Full})
+			UrgentBands: q.Urgent.Bands, RoutineBands: q.Routine.Bands, Full: lane.Rule(q.Routine.Full),
+			UrgentMark: bus.Mark(q.Urgent.Flood), RoutineMark: bus.Mark(q.Routine.Flood)})
 	}
 	for _, w := range cfg.Workers {
 		for _, q := range w.Queues {

@@ -7,7 +7,6 @@ import (
 
 	"sallyport/internal/bus"
 	"sallyport/internal/fault"
-	"sallyport/internal/monitor"
 )
 
 const (
@@ -19,11 +18,15 @@ const (
 func (s *supervisor) conduct() error {
 	feed, stopFeed := context.WithCancel(context.Background())
 	go func() { defer close(s.fed); s.feed(feed) }()
-	if s.estate == nil {
-		for _, w := range s.now().workers {
-			w.tell(monitor.Event{Kind: monitor.Start})
+	st := s.now()
+	for _, w := range st.workers {
+		if s.estate == nil {
+			s.begin(st, w)
+		} else {
+			s.goOnWaiting(st, w)
 		}
-	} else {
+	}
+	if s.estate != nil {
 		s.announceSuccession()
 	}
 	s.tell(s.service.manager.Ready(s.statusLine()))
@@ -32,6 +35,7 @@ func (s *supervisor) conduct() error {
 	s.beginStop()
 	s.reloads.Lock() // one that is under way comes to its end; none begins any more
 	defer s.reloads.Unlock()
+	s.turns.Wait()
 	s.stopWorkers()
 	stopFeed()
 	<-s.fed
@@ -115,6 +119,9 @@ func (s *supervisor) close(ctx context.Context) error {
 	}
 	if s.launcher != nil {
 		keep(s.launcher.Close())
+	}
+	if s.cgroups != nil {
+		keep(s.cgroups.Close())
 	}
 	if s.stage != nil {
 		keep(s.stage.Close())

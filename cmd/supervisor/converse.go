@@ -65,6 +65,7 @@ func (x *session) take(step monitor.ActionKind) error {
 			return fmt.Errorf("proof of confinement: %w", err)
 		}
 		x.proof = proof
+		go x.sweep(x.expect())
 		x.post(monitor.Event{Kind: monitor.Proved})
 		return nil
 	case monitor.Grant:

@@ -13,6 +13,7 @@ import (
 
 	"sallyport/internal/attest"
 	"sallyport/internal/bus"
+	"sallyport/internal/cgroup"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/device"
@@ -53,6 +54,9 @@ type estate struct {
 	Asker     int // connection of who asked for the upgrade, -1 without
 	Recent    []string
 	Tally     tallyEstate
+	Missing   []protection
+	Landlock  int
+	Cgroups   *cgroup.Estate
 	Profiles  []texts // the sets of profiles that processes run under: each was started by one program
 	Workers   []workerEstate
 	Outputs   []outputEstate
@@ -60,6 +64,7 @@ type estate struct {
 
 type sensorEstate struct {
 	Name, Unit, Decode string
+	Attribute          bool
 	Worker             uint32
 	Alerted            uint64
 	Gone               bool
@@ -101,7 +106,9 @@ type sessionEstate struct {
 	Process                        launch.Estate
 	Proof                          attest.Estate
 	Notify                         int
-	Profiles                       int // which set its filter was made of
+	Profiles                       int    // which set its filter was made of
+	Program                        []byte // that was compiled of it
+	Cgroup                         bool   // it has one of its own
 }
 
 type outputEstate struct {

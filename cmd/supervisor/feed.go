@@ -18,7 +18,8 @@ func (s *supervisor) feed(ctx context.Context) {
 	simulated := false
 	for _, conf := range s.now().cfg.Devices {
 		simulated = simulated || conf.Kind == "sim"
-		if conf.Output && s.now().inputs.devices[conf.Name] != nil {
+		// A line would have to be asked for its value; nobody waits for that.
+		if conf.Kind == "sim" && conf.Output && s.now().inputs.devices[conf.Name] != nil {
 			outputs = append(outputs, conf.Name)
 		}
 	}

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"hash"
+	"io/fs"
 	"time"
 
 	"sallyport/internal/launch"
@@ -13,6 +16,7 @@ import (
 // filter is what a worker is confined by: the profile with its variables bound,
 // and the program that was compiled from it and verified against it.
 type filter struct {
+	text    [sha256.Size]byte // of the profile's file and those that it includes, one after the other
 	bound   *seccomp.Bound
 	program *seccomp.Program
 	took    time.Duration // to compile and verify
@@ -31,10 +35,11 @@ func newFilters() (*filters, error) {
 	return &filters{source: source}, nil
 }
 
-// bind reads a profile for a process that was started under it: what is compiled
-// is in the kernel already.
+// bind reads a profile: all that is wanted of one under which a process runs,
+// whose program is in the kernel already.
 func (f *filters) bind(profile string, vars seccomp.Vars) (*filter, error) {
-	p, err := seccomp.Parse(profile, f.source)
+	source := &hashed{FS: f.source, sum: sha256.New()}
+	p, err := seccomp.Parse(profile, source)
 	if err != nil {
 		return nil, err
 	}
@@ -42,7 +47,7 @@ func (f *filters) bind(profile string, vars seccomp.Vars) (*filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &filter{bound: bound, by: f}, nil
+	return &filter{text: [sha256.Size]byte(source.sum.Sum(nil)), bound: bound, by: f}, nil
 }
 
 // compile makes the filter of one worker. The queue ids in vars are fixed for
@@ -53,15 +58,29 @@ func (f *filters) compile(profile string, vars seccomp.Vars) (*filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := scmp.Compile(made.bound)
-	if err != nil {
+	if made.program, err = scmp.Compile(made.bound); err != nil {
 		return nil, fmt.Errorf("profile %s: %w", profile, err)
 	}
-	if err := seccomp.Verify(made.bound, program); err != nil {
+	if err := seccomp.Verify(made.bound, made.program); err != nil {
 		return nil, fmt.Errorf("profile %s: the compiled filter does not say what the profile says: %w", profile, err)
 	}
-	made.program, made.took = program, time.Since(start)
+	made.took = time.Since(start)
 	return made, nil
+}
+
+// hashed hashes what is read, in the order in which it is opened.
+type hashed struct {
+	fs.FS
+	sum hash.Hash
+}
+
+func (h *hashed) Open(name string) (fs.File, error) {
+	text, err := fs.ReadFile(h.FS, name)
+	if err != nil {
+		return nil, err
+	}
+	_, _ = h.sum.Write(text) // never fails (hash.Hash)
+	return h.FS.Open(name)
 }
 
 // decide answers a notice by number, register arguments and phase; nothing of

@@ -24,14 +24,14 @@ type frozen struct {
 }
 
 // freeze brings everything to a stand, in the order in which one thing can make
-// another move: clients, the feed, the workers with their channels and notices,
-// the tap, the outputs. What comes meanwhile waits in the kernel. On an error
+// another move: clients, the feed, the look at the lanes, the tap, the workers
+// with their channels and notices, the outputs. What comes meanwhile waits in the kernel. On an error
 // everything goes on.
 func (s *supervisor) freeze(ctx context.Context, order upgradeOrder) (*frozen, error) {
 	ctx, cancel := context.WithTimeout(ctx, freezeTime)
 	defer cancel()
 	workers := s.now().workers
-	h := &halt{ctx: ctx, resume: make(chan struct{}), stands: make(chan struct{}, len(workers)+2)}
+	h := &halt{ctx: ctx, resume: make(chan struct{}), stands: make(chan struct{}, len(workers)+3)}
 	f := &frozen{halt: h, since: monotonic()}
 	if err := s.server.Pause(ctx, order.request); err != nil {
 		s.thaw(f)
@@ -43,12 +43,17 @@ func (s *supervisor) freeze(ctx context.Context, order upgradeOrder) (*frozen, e
 		asked++
 	case <-s.fed:
 	}
+	for _, loop := range []chan *halt{s.haltWatch, s.haltTap} {
+		select {
+		case loop <- h:
+			asked++
+		case <-ctx.Done(): // met again below
+		}
+	}
 	for _, w := range workers {
 		w.pass(note{halt: h})
 		asked++
 	}
-	s.haltTap <- h
-	asked++
 	for range asked {
 		select {
 		case <-h.stands:
@@ -106,8 +111,13 @@ func (s *supervisor) export(f *frozen, order upgradeOrder) (*estate, error) {
 	st := s.now()
 	e.Complete, e.Frozen, e.Started = true, f.since, instantOf(s.started)
 	e.Switched, e.Absent, e.Recent, e.Tally = s.switched, st.inputs.absent, s.hub.Recent(), s.tally.estate()
+	e.Missing, e.Landlock = s.missing, s.landlock
+	if s.cgroups != nil {
+		groups := s.cgroups.Estate()
+		e.Cgroups = &groups
+	}
 	for _, one := range st.sensors {
-		e.Sensors = append(e.Sensors, sensorEstate{one.name, one.unit, one.decode, one.worker, one.alerted.Load(), one.gone})
+		e.Sensors = append(e.Sensors, sensorEstate{one.name, one.unit, one.decode, one.attribute, one.worker, one.alerted.Load(), one.gone})
 	}
 	if e.Control, err = s.server.Descriptor(); err != nil {
 		return nil, err

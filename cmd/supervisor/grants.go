@@ -156,7 +156,7 @@ func (w *worker) start() *lane.Start {
 			continue
 		}
 		one := lane.Sensor{ID: uint32(i + 1), Name: sensor.name, Worker: sensor.worker, Unit: sensor.unit, Decode: sensor.decode}
-		if sensor.worker == w.cfg.ID {
+		if sensor.worker == w.cfg.ID && sensor.attribute { // else its worker makes the number itself
 			one.Grant = sensor.name
 		}
 		st.Sensors = append(st.Sensors, one)

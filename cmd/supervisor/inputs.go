@@ -96,7 +96,7 @@ func (in *inputs) lend(conf config.Device, next *inputs) bool {
 		return false
 	}
 	next.devices[conf.Name] = d
-	for _, name := range conf.Sensors() {
+	for _, name := range conf.Grants() {
 		if why := in.absent[name]; why != "" {
 			next.absent[name] = why
 		}
@@ -194,7 +194,7 @@ func (in *inputs) reopen(name string) (item scmrights.Item, owned bool, err erro
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	for _, conf := range in.cfg.Devices {
-		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Sensors(), name) {
+		if d := in.devices[conf.Name]; d != nil && slices.Contains(conf.Grants(), name) {
 			fresh, err := in.again(d, name)
 			if err != nil {
 				return scmrights.Item{}, false, err
@@ -212,7 +212,7 @@ func (in *inputs) grants(name string, devices, directories []string) bool {
 	}
 	return slices.ContainsFunc(devices, func(device string) bool {
 		conf, known := in.cfg.Device(device)
-		return known && slices.Contains(conf.Sensors(), name)
+		return known && slices.Contains(conf.Grants(), name)
 	})
 }
 

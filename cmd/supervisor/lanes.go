@@ -136,6 +136,8 @@ func laneState(l bus.Lane) string {
 	switch {
 	case l.Held:
 		return "revoked"
+	case l.Flood == bus.Revoked, l.Flood == bus.Quarantined:
+		return "flooded"
 	case !l.Ready:
 		return "closed" // until its sender is ready
 	case l.Stat.QBytes == 0:

@@ -39,12 +39,7 @@ func (s *supervisor) operateWorker(ctx context.Context, r control.Request, emit 
 	}
 	w := s.now().worker(o.Worker)
 	if w == nil {
-		var names []string
-		for _, one := range s.now().workers {
-			names = append(names, one.cfg.Name)
-		}
-		return &control.Fault{Code: "SP0433", What: fmt.Sprintf("there is no worker %.40q", o.Worker), Why: "workers are: " + strings.Join(names, ", "),
-			Fix: "see `sallyport status`; one that was added to the file is there after `sallyport reload`"}
+		return s.noWorker(o.Worker)
 	}
 	s.log.Info("an operator's wish", "verb", r.Verb, "worker", o.Worker)
 	before := w.status().Epoch
@@ -71,6 +66,15 @@ func (s *supervisor) operateWorker(ctx context.Context, r control.Request, emit 
 			Why: st.LastExit, Fix: "the supervisor's log has what it printed"}
 	}
 	return emit(st)
+}
+
+func (s *supervisor) noWorker(name string) error {
+	var names []string
+	for _, one := range s.now().workers {
+		names = append(names, one.cfg.Name)
+	}
+	return &control.Fault{Code: "SP0433", What: fmt.Sprintf("there is no worker %.40q", name), Why: "workers are: " + strings.Join(names, ", "),
+		Fix: "see `sallyport status`; one that was added to the file is there after `sallyport reload`"}
 }
 
 // await returns the first status that is as wanted, or after the longest time

@@ -84,7 +84,7 @@ func (s *supervisor) prepare(old *setup) (*setup, plan.Plan, error) {
 	if len(steps.Refused) > 0 {
 		return nil, steps, fmt.Errorf("supervisor { %s } cannot change while it runs; stop it and start it again", strings.Join(steps.Refused, ", "))
 	}
-	if err := s.checkProofs(cfg); err != nil {
+	if err := errors.Join(s.checkProofs(cfg), s.checkCPU(cfg)); err != nil {
 		return nil, steps, err
 	}
 	next := &setup{cfg: cfg, programs: old.programs, replaced: make(chan struct{})}
@@ -106,6 +106,14 @@ func (s *supervisor) prepare(old *setup) (*setup, plan.Plan, error) {
 		next.workers = append(next.workers, w)
 	}
 	return next, steps, nil
+}
+
+// goOnWaiting does for a worker that is kept what began under the setup before:
+// it still waits for others, or starts when somebody connects.
+func (s *supervisor) goOnWaiting(st *setup, w *worker) {
+	if w.status().state == monitor.Declared || st.config(w).OnConnect {
+		s.begin(st, w)
+	}
 }
 
 // release gives up what a setup has and the other has not.
@@ -142,6 +150,7 @@ func (s *supervisor) apply(old, next *setup, steps plan.Plan) {
 		if step.Do == plan.Keep {
 			rules := rules(&next.cfg.Workers[i])
 			w.pass(note{rules: &rules})
+			s.goOnWaiting(next, w)
 			continue
 		}
 		stayDown := false
@@ -149,11 +158,12 @@ func (s *supervisor) apply(old, next *setup, steps plan.Plan) {
 			stayDown = w.follow(before)
 		}
 		s.crew.add(w)
-		wish := monitor.Start
 		if stayDown {
-			wish = monitor.Stop
+			w.tell(monitor.Event{Kind: monitor.Stop})
 		}
-		w.tell(monitor.Event{Kind: wish})
+		if !stayDown || next.config(w).OnConnect {
+			s.begin(next, w)
+		}
 	}
 	for _, step := range steps.Of(plan.Stop) {
 		s.tally.forget(old.worker(step.Worker).cfg.ID)

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/attest"
+	"sallyport/internal/cgroup"
 	"sallyport/internal/fault"
 	"sallyport/internal/lane"
 	"sallyport/internal/launch"
@@ -45,6 +46,7 @@ type session struct {
 	graceUntil time.Time // when calls of its start become breaches, below protocol 2
 	notify     *os.File  // its NOTIFY_SOCKET, if it has one
 
+	cgroup    *cgroup.Group // nil where there are none; run's
 	conn      *scmrights.Conn
 	proof     *attest.Proof
 	granted   []string // names with a receipt, in the order of the offer
@@ -82,6 +84,7 @@ func (x *session) run() {
 // attend stays with the process until it is reaped.
 func (x *session) attend(proc *launch.Process) {
 	<-proc.Done()
+	x.endGroup()
 	// What the worker said before its end is still in the socket: let the
 	// conversation come to the end of the channel by itself.
 	x.untilTalked(lastWords)
@@ -132,23 +135,26 @@ func (x *session) launch() (*launch.Process, error) {
 		parent.Close()
 		return nil, err
 	}
-	exe, program, args := w.images()
-	proc, err := w.s.launcher.Start(x.ctx, launch.Spec{
-		Name: w.cfg.Name, Exe: exe, Program: program, Args: args, Env: w.environment(),
-		ReadOnly: w.cfg.ReadOnly, Notify: w.cfg.Notify,
-		UID: w.id, GID: w.id, SharedID: w.s.options.rootless,
-		Filter: x.filter.program.BPF, Decide: x.filter.decide,
-		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: w.cfg.Limits.Memory,
-		Channel: child, Stdout: output, Stderr: output,
-	})
-	if err != nil {
+	if x.cgroup, err = w.group(); err != nil {
 		parent.Close()
 		return nil, err
+	}
+	proc, err := w.s.launcher.Start(x.ctx, x.spec(child, output))
+	if err != nil {
+		x.endGroup()
+		parent.Close()
+		return nil, err
+	}
+	if x.cgroup != nil {
+		if err := x.cgroup.Tighten(); err != nil {
+			w.log.Error("limit of memory", "error", err)
+		}
 	}
 	conn, err := scmrights.NewConn(parent, w.channelConfig(proc))
 	if err != nil {
 		proc.Kill()
 		<-proc.Done()
+		x.endGroup()
 		return nil, err
 	}
 	x.mu.Lock()
@@ -163,6 +169,34 @@ func (x *session) launch() (*launch.Process, error) {
 // channelConfig says how the parent treats a process at the other end.
 func (w *worker) channelConfig(proc *launch.Process) scmrights.Config {
 	return scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, ProofExclusive: attest.DumpLevel, SendTimeout: sendWithin}
+}
+
+func (x *session) spec(channel, output *os.File) launch.Spec {
+	w := x.w
+	exe, program, args := w.images()
+	spec := launch.Spec{
+		Name: w.cfg.Name, Exe: exe, Program: program, Args: args, Env: w.environment(),
+		ReadOnly: w.cfg.ReadOnly, Notify: w.cfg.Notify, Landlock: w.s.landlock,
+		UID: w.id, GID: w.id, SharedID: w.s.options.rootless,
+		Filter: x.filter.program.BPF, Decide: x.filter.decide,
+		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: w.cfg.Limits.Memory,
+		Channel: channel, Stdout: output, Stderr: output,
+	}
+	if x.cgroup != nil {
+		spec.Cgroup = x.cgroup.File
+	}
+	return spec
+}
+
+// endGroup ends what the process has left in its cgroup, after a breach perhaps
+// what it forked, and removes it.
+func (x *session) endGroup() {
+	if x.cgroup == nil {
+		return
+	}
+	if err := x.cgroup.Close(); err != nil {
+		x.w.log.Error("end the worker's cgroup", "error", err)
+	}
 }
 
 func (x *session) askStop() {

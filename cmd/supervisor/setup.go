@@ -7,6 +7,7 @@ import (
 	"sallyport/internal/bus"
 	"sallyport/internal/config"
 	"sallyport/internal/install"
+	"sallyport/pkg/scmrights"
 )
 
 // setup is what one configuration made: a reload makes another beside it, which
@@ -51,7 +52,7 @@ func numberSensors(cfg *config.Config, in *inputs, known []sensor) []sensor {
 			}
 			for _, o := range d.Opened() {
 				for _, s := range o.Sensors {
-					one := sensor{name: s.Name, unit: s.Unit, decode: s.Decode, worker: w.ID}
+					one := sensor{name: s.Name, unit: s.Unit, decode: s.Decode, attribute: o.Kind == scmrights.KindAttribute, worker: w.ID}
 					if i := slices.IndexFunc(list, one.same); i >= 0 {
 						list[i].gone = false
 						continue
@@ -67,5 +68,5 @@ func numberSensors(cfg *config.Config, in *inputs, known []sensor) []sensor {
 
 // same says whether two sensors mean the same to a worker.
 func (s sensor) same(other sensor) bool {
-	return s.name == other.name && s.unit == other.unit && s.decode == other.decode && s.worker == other.worker
+	return s.name == other.name && s.unit == other.unit && s.decode == other.decode && s.attribute == other.attribute && s.worker == other.worker
 }

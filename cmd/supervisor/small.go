@@ -125,6 +125,13 @@ func (x *session) say(kind uint16, body []byte) {
 	x.w.inbox <- note{epoch: x.epoch, word: &word{kind: kind, body: bytes.Clone(body)}}
 }
 
+// expect is what a proof of the process should find.
+func (x *session) expect() attest.Expect {
+	exe, program, _ := x.w.images()
+	return attest.Expect{UID: x.w.id, GID: x.w.id, SharedID: x.w.s.options.rootless,
+		Filters: x.w.s.own + 1, Exe: exe, Program: program, Root: x.w.root()}
+}
+
 // acknowledgeReady tells a worker that its READY was heard, if it waits for that.
 func (x *session) acknowledgeReady() error {
 	if x.w.cfg.Protocol < 2 {
@@ -143,9 +150,7 @@ const (
 // prove takes the proof of what was launched: of a worker's program, or of the
 // launcher that is to become it.
 func (x *session) prove() (*attest.Proof, error) {
-	exe, program, _ := x.w.images()
-	expect := attest.Expect{UID: x.w.id, GID: x.w.id, SharedID: x.w.s.options.rootless,
-		Filters: x.w.s.own + 1, Exe: exe, Program: program, Root: x.w.root()}
+	expect := x.expect()
 	for end := time.Now().Add(loadTime); ; {
 		proof, err := attest.Prove(x.proc, expect, x.w.cfg.Proof)
 		if err == nil || x.w.cfg.Protocol != 1 || x.ctx.Err() != nil || time.Now().After(end) {

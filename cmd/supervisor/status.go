@@ -22,9 +22,11 @@ type workerStatus struct {
 	LastExit   string        `json:"last_exit"`
 	Says       string        `json:"says"` // its last STATUS
 	Grants     []grantStatus `json:"grants"`
+	WaitsFor   []string      `json:"waits_for"` // to be ready before it starts
 
 	started time.Time
 	state   monitor.State
+	session *session // while it is ready
 }
 
 type grantStatus struct {
@@ -42,7 +44,7 @@ func (w *worker) show() {
 	if x := w.session; x != nil && state.Running() {
 		now.PID, now.started = x.pid(), x.started
 		if state == monitor.Ready {
-			now.ProofLevel = x.proof.Level()
+			now.ProofLevel, now.session = x.proof.Level(), x
 			x.mu.Lock()
 			for _, g := range x.grants {
 				now.Grants = append(now.Grants, grantStatus{Name: g.Name(), Number: g.WorkerFD(), ReceiptMS: milliseconds(g.Latency())})
@@ -62,6 +64,7 @@ func (w *worker) status() workerStatus {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	st := w.shown
+	st.WaitsFor = append([]string{}, w.waiting...)
 	if !st.started.IsZero() {
 		st.UptimeMS = milliseconds(time.Since(st.started))
 	}
@@ -80,10 +83,10 @@ type supervisorStatus struct {
 func (s *supervisor) verbs() map[string]control.Verb {
 	return map[string]control.Verb{
 		"queue": s.queue, "start": s.operateWorker, "stop": s.operateWorker, "restart": s.operateWorker,
-		"reload": s.reloadVerb, "upgrade": s.upgradeVerb,
+		"reload": s.reloadVerb, "inspect": s.inspect, "upgrade": s.upgradeVerb,
 		"status": func(_ context.Context, _ control.Request, emit func(any) error) error {
 			err := emit(supervisorStatus{Supervisor: s.now().cfg.Supervisor.Name, UptimeMS: milliseconds(time.Since(s.started)),
-				NotEnforced: s.missing(), Degraded: s.now().inputs.degraded()})
+				NotEnforced: s.missing, Degraded: s.now().inputs.degraded()})
 			for _, w := range s.now().workers {
 				if err == nil {
 					err = emit(w.status())

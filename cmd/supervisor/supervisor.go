@@ -16,6 +16,7 @@ import (
 
 	"sallyport/internal/attest"
 	"sallyport/internal/bus"
+	"sallyport/internal/cgroup"
 	"sallyport/internal/config"
 	"sallyport/internal/control"
 	"sallyport/internal/install"
@@ -31,13 +32,17 @@ type supervisor struct {
 	current  atomic.Pointer[setup]
 	reloads  sync.Mutex // held by a reload, and by the ordered stop
 	crew     *crew
+	turns    sync.WaitGroup // those that wait for a worker's turn to start
 	hub      *control.Hub
 	server   *control.Server
 	stage    *os.File // the worker binary, which every launch begins with
 	launcher *launch.Launcher
 	filters  *filters
 	tally    *tally
-	own      int // seccomp filters the supervisor itself runs under
+	own      int          // seccomp filters the supervisor itself runs under
+	missing  []protection // what cannot be enforced here
+	landlock int          // version of its interface; 0 is none
+	cgroups  *cgroup.Tree // nil where there is no place for them
 	started  time.Time
 	baseline table // descriptors open before the first of ours
 	logs     outputs
@@ -49,6 +54,7 @@ type supervisor struct {
 	fed       chan struct{}  // closed when the feed is over
 	haltFeed  chan *halt
 	haltTap   chan *halt
+	haltWatch chan *halt
 	upgrades  chan upgradeOrder
 	inherited []*output // of processes that run on
 	estate    *estate   // what a predecessor in this process left; nil for the first
@@ -65,7 +71,7 @@ func newSupervisor(o options, log hclog.Logger, baseline table) *supervisor {
 	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
 		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
 		thread:  launch.NewThread(), switched: make(map[string]int), fed: make(chan struct{}),
-		haltFeed: make(chan *halt), haltTap: make(chan *halt), upgrades: make(chan upgradeOrder),
+		haltFeed: make(chan *halt), haltTap: make(chan *halt), haltWatch: make(chan *halt), upgrades: make(chan upgradeOrder),
 		crew: newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{})}
 	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
@@ -94,6 +100,8 @@ func (s *supervisor) run() error {
 	add(&group, "workers", s.crew.execute, s.afterStop(s.crew.interrupt))
 	tapCtx, cancelTap := context.WithCancel(context.Background())
 	add(&group, "tap", func() error { return s.tap(tapCtx) }, s.afterStop(cancelTap))
+	watchCtx, cancelWatch := context.WithCancel(context.Background())
+	add(&group, "watch", func() error { return s.watch(watchCtx) }, s.afterStop(cancelWatch))
 	add(&group, "control", s.server.Execute, s.afterStop(func() { s.server.Interrupt(nil) }))
 	return group.Run()
 }
@@ -141,7 +149,7 @@ func (s *supervisor) open() error {
 		return err
 	}
 	s.current.Store(st) // from here on, close finds what there is
-	if err := s.checkWaivers(); err != nil {
+	if err := s.protect(st.cfg); err != nil {
 		return err
 	}
 	if s.own, err = attest.OwnFilters(); err != nil {
@@ -180,18 +188,6 @@ func (s *supervisor) open() error {
 	}
 	s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
 	return err
-}
-
-// checkWaivers refuses to run without a protection that nobody waived.
-func (s *supervisor) checkWaivers() error {
-	for _, p := range s.missing() {
-		if !p.Waived {
-			return fmt.Errorf(`%s: %s cannot be had here (%s); add waive = [%q] to supervisor {} to run without it`,
-				s.options.file, p.Name, p.Why, p.Name)
-		}
-		s.log.Warn("not enforced", "protection", p.Name, "why", p.Why)
-	}
-	return nil
 }
 
 // ids gives every worker its user and group id, equal numbers from the pool.

@@ -78,7 +78,8 @@ func (t *tally) ended(worker uint32) {
 		}
 		t.gaps += p.Gaps
 		t.sums.Dropped += p.Dropped
-		p.Gaps, p.Dropped, p.ended = 0, 0, true
+		t.sums.Waited += uint64(p.Waited)
+		p.Gaps, p.Dropped, p.Waited, p.ended = 0, 0, 0, true
 		t.ends[end] = p
 	}
 }
@@ -106,6 +107,7 @@ func (t *tally) summary() control.Summary {
 	for _, p := range t.ends {
 		gaps += p.Gaps
 		sum.Dropped += p.Dropped
+		sum.Waited += uint64(p.Waited)
 	}
 	sum.InFlightLost = t.inFlight
 	if gaps > sum.Dropped {

@@ -17,6 +17,7 @@ import (
 // supervisor.sensors plus one.
 type sensor struct {
 	name, unit, decode string
+	attribute          bool           // the SDK reads it; else its worker makes the number itself
 	worker             uint32         // that reads it
 	alerted            *atomic.Uint64 // bits of the value of its last alert
 	gone               bool           // no device has it since a reload

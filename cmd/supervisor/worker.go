@@ -51,6 +51,7 @@ type worker struct {
 	shown   workerStatus  // what `status` says
 	changed chan struct{} // closed and replaced when shown changes
 	held    bool          // an operator stopped it
+	waiting []string      // workers that it starts after
 }
 
 // note is something for the loop: an event of the session of an epoch, or with
@@ -87,7 +88,7 @@ func openWorker(s *supervisor, st *setup, cfg *config.Worker) (*worker, error) {
 		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
 	}
 	rights := st.bus.Rights(cfg.ID)
-	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "frames": ids(rights.Sizes),
+	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "block_queues": ids(rights.Block), "frames": ids(rights.Sizes),
 		"self_pid": {seccomp.PIDTemplate}}
 	w := &worker{s: s, cfg: cfg, id: s.ids(st.cfg)(cfg.ID), exe: exe, vars: vars, log: s.log.Named(cfg.Name),
 		ended: make(chan struct{}), inbox: make(chan note, inboxSize), changed: make(chan struct{}), rules: rules(cfg)}
@@ -238,6 +239,11 @@ func (w *worker) handle(e monitor.Event) {
 func (w *worker) do(act monitor.Action) {
 	switch act.Kind {
 	case monitor.Launch:
+		if w.mon.Restarts() == 0 { // by hand, or for the first time: what its lanes were closed for is forgotten
+			if err := w.s.now().bus.Forgive(w.cfg.ID); err != nil {
+				w.log.Error("open its lanes again", "error", err)
+			}
+		}
 		w.epoch++
 		w.session = newSession(w, w.epoch)
 		go w.session.run()

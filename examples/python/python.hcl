@@ -3,6 +3,7 @@
 
 supervisor {
   ids     = "20000-20099"
+  waive   = ["landlock", "cgroup-memory"]
   control = "/run/sallyport/python.sock"
 }
 

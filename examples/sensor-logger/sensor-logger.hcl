@@ -13,6 +13,7 @@ supervisor {
   name    = "sensor-logger"
   ids     = "20000-20099"                        # every worker gets a user id of its own from here
   control = "/run/sallyport/sensor-logger.sock"  # where `sallyport status` asks
+  waive   = ["landlock", "cgroup-memory"]        # used where the system has them; may be missing, as on a Raspberry Pi
 }
 
 # ---- What the supervisor opens ----------------------------------------------
@@ -72,6 +73,7 @@ queue "readings" {
     bands = { event = 5, reading = 9 }
     bytes = "16KiB"
     full  = "drop-new" # and count it; the sampler never waits for a slow receiver
+    flood = "90% for 10s" # so full for so long: throttled, then revoked, then quarantined
   }
 }
 

@@ -21,7 +21,8 @@ var supervisorModules = []string{
 	"github.com/oklog/run",
 	"github.com/cenkalti/backoff/v5",
 	"github.com/seccomp/libseccomp-golang",
-	"golang.org/x/net", // bpf, the interpreter that filters are verified in
+	"github.com/warthog618/go-gpiocdev", // its uapi alone, see below
+	"golang.org/x/net",                  // bpf, the interpreter that filters are verified in
 	"github.com/hashicorp/go-hclog", "github.com/fatih/color", "github.com/mattn/go-colorable", "github.com/mattn/go-isatty",
 	"github.com/hashicorp/hcl/v2", "github.com/zclconf/go-cty", "github.com/agext/levenshtein", "github.com/mitchellh/go-wordwrap",
 	"github.com/apparentlymart/go-textseg/v15", "github.com/apparentlymart/go-textseg/v17", "golang.org/x/text",
@@ -33,6 +34,7 @@ var supervisorPackages = []string{
 	"os/exec", "net/http", "crypto/tls", "plugin", "testing",
 	"github.com/hashicorp/hcl/v2/gohcl", "github.com/hashicorp/hcl/v2/hclwrite",
 	"github.com/coreos/go-systemd/v22/activation",
+	"github.com/warthog618/go-gpiocdev",
 }
 
 // workerPackages are forbidden there. crypto/rand brings a generator with 32 MiB

@@ -174,6 +174,29 @@ func TestProveDeadWorker(t *testing.T) {
 	}
 }
 
+// What level 1 says of a worker that is not as it was, and nothing of a dead one.
+func TestSweep(t *testing.T) {
+	v, expect := victim(t, launch.Spec{})
+	proof, err := attest.Prove(v.Process, expect, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := proof.Sweep(expect); err != nil {
+		t.Error(err)
+	}
+	drifted := expect
+	drifted.Filters++
+	if err := proof.Sweep(drifted); err == nil || !strings.Contains(err.Error(), "Seccomp_filters is") {
+		t.Errorf("drift: %v", err)
+	}
+	if err := v.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	if err := proof.Sweep(drifted); err != nil {
+		t.Errorf("a dead worker has drifted: %v", err)
+	}
+}
+
 const goodStatus = `Uid:	7	7	7	7
 Gid:	8	8	8	8
 Groups:	 

@@ -62,19 +62,24 @@ func rootKnown(d *procDir, e Expect) error {
 			return fmt.Errorf("the worker's root holds %q, want nothing but %q", name, e.Root)
 		}
 	}
+	sealed, err := rootReadOnly(d)
+	if err == nil && !sealed {
+		err = errors.New("the worker's root can be written")
+	}
+	return err
+}
+
+func rootReadOnly(d *procDir) (bool, error) {
 	fd, err := unix.Openat(d.fd, "root", unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 	if err != nil {
-		return fmt.Errorf("open /proc/%d/root: %w", d.pid, err)
+		return false, fmt.Errorf("open /proc/%d/root: %w", d.pid, err)
 	}
 	defer unix.Close(fd)
 	var fs unix.Statfs_t
 	if err := unix.Fstatfs(fd, &fs); err != nil {
-		return fmt.Errorf("fstatfs of the worker's root: %w", err)
+		return false, fmt.Errorf("fstatfs of the worker's root: %w", err)
 	}
-	if fs.Flags&unix.ST_RDONLY == 0 {
-		return errors.New("the worker's root can be written")
-	}
-	return nil
+	return fs.Flags&unix.ST_RDONLY != 0, nil
 }
 
 // descriptorsKnown admits 0, 1, 2, the channel at 3, what a Go runtime opens

@@ -21,6 +21,7 @@ type Bus struct {
 	taps  map[tapKey]*row
 	bells *bells
 	tap   *lane.Receiver
+	ready *readySet // shared by those that succeed each other
 
 	closed atomic.Bool
 	before map[laneKey]*row // of the Bus that this one succeeds, while the table is made
@@ -42,7 +43,7 @@ func New(cfg Config) (*Bus, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	b := &Bus{cfg: cfg, taps: map[tapKey]*row{}}
+	b := &Bus{cfg: cfg, taps: map[tapKey]*row{}, ready: &readySet{workers: map[uint32]bool{}}}
 	b.plan()
 	if err := b.fitLimits(); err != nil {
 		return nil, err
@@ -71,28 +72,30 @@ func (b *Bus) plan() {
 	for _, m := range b.cfg.Members {
 		gids[m.ID] = m.GID
 	}
-	add := func(queue string, k kind, from, to uint32, bytes int) *row {
-		r := &row{queue: queue, kind: k, sender: from, receiver: to, gid: gids[from], bytes: bytes, wanted: bytes}
-		if same := b.before[b.key(r)]; same != nil {
-			r = same
+	add := func(r *row) *row {
+		r.gid, r.bytes = gids[r.sender], r.wanted
+		r.gauge.gentle = r.kind == tap
+		made := b.before[b.key(r)]
+		if made == nil {
+			made = r
 		}
-		b.rows = append(b.rows, r)
-		return r
+		b.rows = append(b.rows, made)
+		return made
 	}
 	for _, q := range b.cfg.Queues {
 		for _, p := range pairs(q, b.cfg.Members) {
 			if p.hasUrgent {
-				p.urgentQueue = add(q.Name, urgent, p.from, p.to, orDefault(q.UrgentBytes, defaultLane))
-				p.ackQueue = add(q.Name, ack, p.to, p.from, ackLane)
+				p.urgentQueue = add(&row{queue: q.Name, kind: urgent, sender: p.from, receiver: p.to, wanted: orDefault(q.UrgentBytes, defaultLane), gauge: gauge{mark: q.UrgentMark}})
+				p.ackQueue = add(&row{queue: q.Name, kind: ack, sender: p.to, receiver: p.from, wanted: ackLane})
 			}
 			if p.hasRoutine {
-				p.routineQueue = add(q.Name, routine, p.from, p.to, orDefault(q.RoutineBytes, defaultLane))
+				p.routineQueue = add(&row{queue: q.Name, kind: routine, sender: p.from, receiver: p.to, wanted: orDefault(q.RoutineBytes, defaultLane), full: q.Full, gauge: gauge{mark: q.RoutineMark}})
 			}
 			b.pairs = append(b.pairs, p)
 		}
 		for _, m := range b.cfg.Members {
 			if m.Queue == q.Name && len(tapBands(q, m)) > 0 {
-				b.taps[tapKey{q.Name, m.ID}] = add(q.Name, tap, m.ID, Supervisor, orDefault(b.cfg.TapBytes, defaultLane))
+				b.taps[tapKey{q.Name, m.ID}] = add(&row{queue: q.Name, kind: tap, sender: m.ID, receiver: Supervisor, wanted: orDefault(b.cfg.TapBytes, defaultLane), gauge: gauge{mark: q.RoutineMark}})
 			}
 		}
 	}

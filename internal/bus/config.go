@@ -2,6 +2,8 @@ package bus
 
 import (
 	"fmt"
+
+	"sallyport/internal/lane"
 )
 
 // Config is what a Bus is made of. TapBytes is the size of a tap lane in bytes,
@@ -15,12 +17,14 @@ type Config struct {
 
 // Queue is one configured queue. The sizes are in bytes and of each lane of
 // that urgency, 0 for the default; the bands are message types by name. Full is
-// the rule for a full routine lane and is carried for those who print it.
+// the rule for a full routine lane: lane.DropNew, lane.Block, or "" for the first. The
+// marks say when a lane is flooded; that of the routine lanes holds for the taps.
 type Queue struct {
 	Name                      string
 	UrgentBytes, RoutineBytes int
 	UrgentBands, RoutineBands map[string]uint16
-	Full                      string
+	UrgentMark, RoutineMark   Mark
+	Full                      lane.Rule
 }
 
 // Member is one worker on one queue. Send and Receive are band names, or "*".

@@ -16,6 +16,7 @@ import (
 type Estate struct {
 	Lanes []LaneEstate
 	Bells []BellEstate
+	Ready []uint32 // workers whose lanes are open
 }
 
 // LaneEstate is one lane by what makes it the same one.
@@ -26,6 +27,7 @@ type LaneEstate struct {
 	ID               int32
 	Bytes, Wanted    int
 	Ready, Held      bool
+	Step             Step // against a flood
 }
 
 // BellEstate is one bell with the numbers of its descriptors.
@@ -41,7 +43,7 @@ func (b *Bus) Export() (Estate, error) {
 	for _, r := range b.rows {
 		r.mu.Lock()
 		e.Lanes = append(e.Lanes, LaneEstate{Name: b.laneName(r), Sender: r.sender, Receiver: r.receiver, GID: r.gid,
-			ID: r.id(), Bytes: r.bytes, Wanted: r.wanted, Ready: r.ready, Held: r.held})
+			ID: r.id(), Bytes: r.bytes, Wanted: r.wanted, Ready: r.ready, Held: r.held, Step: r.gauge.step})
 		r.mu.Unlock()
 	}
 	for id, p := range b.bells.pipes {
@@ -52,6 +54,7 @@ func (b *Bus) Export() (Estate, error) {
 		}
 		e.Bells = append(e.Bells, BellEstate{Worker: id, Hear: hear, Ring: ring})
 	}
+	e.Ready = b.ready.all()
 	return e, nil
 }
 
@@ -73,7 +76,7 @@ func Look(cfg Config, e Estate) (*Bus, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	b := &Bus{cfg: cfg, taps: map[tapKey]*row{}}
+	b := &Bus{cfg: cfg, taps: map[tapKey]*row{}, ready: &readySet{workers: map[uint32]bool{}}}
 	b.plan()
 	if len(b.rows) != len(e.Lanes) {
 		return nil, fmt.Errorf("bus: the configuration has %d lanes, %d were left", len(b.rows), len(e.Lanes))
@@ -93,6 +96,7 @@ func Look(cfg Config, e Estate) (*Bus, error) {
 			return nil, fmt.Errorf("bus: %v: %w", r, err)
 		}
 		r.q, r.bytes, r.wanted, r.ready, r.held = q, l.Bytes, l.Wanted, l.Ready, l.Held
+		r.gauge.step = l.Step
 	}
 	return b, nil
 }
@@ -106,6 +110,9 @@ func Adopt(cfg Config, e Estate) (*Bus, error) {
 	}
 	if err := b.adoptBells(e.Bells); err != nil {
 		return nil, err
+	}
+	for _, id := range e.Ready {
+		b.ready.set(id, true)
 	}
 	b.tap, err = b.newTap()
 	return b, err

@@ -15,12 +15,13 @@ var ErrNoLane = errors.New("no such lane")
 // Lane is a lane as an operator sees it. Stat is what the kernel says; Size is
 // the configured size in bytes, which Stat.QBytes is not while the lane is
 // paused or throttled. Ready says that its sender is; Held that an operator
-// closed it.
+// closed it; Flood what was done against its flooding.
 type Lane struct {
 	Name, Queue, Kind string
 	From, To          string // workers by name; "@tap" is the supervisor's own subscription
 	Size              int
 	Ready, Held       bool
+	Flood             Step
 	Stat              sysvctl.Stat
 }
 
@@ -73,7 +74,7 @@ func (b *Bus) lane(r *row) (Lane, error) {
 		return Lane{}, fmt.Errorf("bus: look at %v: %w", r, err)
 	}
 	return Lane{Name: b.laneName(r), Queue: r.queue, Kind: r.kind.String(), From: b.nameOf(r.sender), To: b.nameOf(r.receiver),
-		Size: r.bytes, Ready: r.ready, Held: r.held, Stat: st}, nil
+		Size: r.bytes, Ready: r.ready, Held: r.held, Flood: r.gauge.step, Stat: st}, nil
 }
 
 func (b *Bus) row(name string) (*row, error) {
@@ -90,9 +91,9 @@ func (b *Bus) Pause(name string) error {
 	return b.change(name, func(r *row) error { _, err := r.q.Pause(); return err })
 }
 
-// Resume gives a lane its configured size.
+// Resume gives a lane its configured size, and forgets that it was flooded.
 func (b *Bus) Resume(name string) error {
-	return b.change(name, func(r *row) error { return r.q.Resume(uint64(r.bytes)) })
+	return b.change(name, (*row).forgive)
 }
 
 // Throttle lowers the size of a lane to bytes, 1 or more, until Resume.
@@ -109,14 +110,12 @@ func (b *Bus) Hold(name string) error {
 	})
 }
 
-// Release ends a Hold. The lane of a sender that is not ready opens when it is.
+// Release ends a Hold, and forgets that the lane was flooded. The lane of a
+// sender that is not ready opens when it is.
 func (b *Bus) Release(name string) error {
 	return b.change(name, func(r *row) error {
 		r.held = false
-		if !r.ready {
-			return nil
-		}
-		return r.q.Permit(r.gid, modeOpen)
+		return r.forgive()
 	})
 }
 

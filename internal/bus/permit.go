@@ -12,6 +12,7 @@ import (
 // the worker's group. A lane that an operator closed stays closed.
 func (b *Bus) Permit(id uint32) error {
 	fault.Point("P9")
+	b.ready.set(id, true)
 	for _, r := range b.rows {
 		if r.sender != id {
 			continue
@@ -30,6 +31,7 @@ func (b *Bus) Permit(id uint32) error {
 // lanes, whatever happens, and is harmless when repeated.
 func (b *Bus) Revoke(id uint32) error {
 	fault.Point("P11")
+	b.ready.set(id, false)
 	var errs []error
 	for _, r := range b.rows {
 		if r.sender != id || r.q == nil {
@@ -43,12 +45,18 @@ func (b *Bus) Revoke(id uint32) error {
 	return errors.Join(errs...)
 }
 
-// permit notes that the sender is ready and opens the lane unless it is held.
+// permit notes that the sender is ready and opens the lane unless it is kept closed.
 func (r *row) permit() error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ready = true
-	if r.held {
+	return r.open()
+}
+
+// open lets the sender in if it is ready and nobody closed the lane to it; r.mu
+// is held.
+func (r *row) open() error {
+	if !r.ready || r.held || r.gauge.step == Revoked || r.gauge.step == Quarantined {
 		return nil
 	}
 	return r.q.Permit(r.gid, modeOpen)

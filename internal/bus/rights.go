@@ -8,9 +8,12 @@ import (
 )
 
 // Rights are what the seccomp filter of a worker must allow: the ids of the
-// queues that it sends to and receives from, and the sizes that it may send.
+// queues that it sends to and receives from, those among the former where it may
+// wait for room in the call (msgsnd without IPC_NOWAIT), and the sizes that it
+// may send.
 type Rights struct {
 	Send, Receive []int32
+	Block         []int32
 	Sizes         []int
 }
 
@@ -21,6 +24,9 @@ func (b *Bus) Rights(id uint32) Rights {
 		if row.sender == id {
 			r.Send = append(r.Send, row.id())
 			r.Sizes = append(r.Sizes, row.kind.frames()...)
+			if row.full == lane.Block {
+				r.Block = append(r.Block, row.id())
+			}
 		}
 		if row.receiver == id {
 			r.Receive = append(r.Receive, row.id())
@@ -28,6 +34,7 @@ func (b *Bus) Rights(id uint32) Rights {
 	}
 	slices.Sort(r.Send)
 	slices.Sort(r.Receive)
+	slices.Sort(r.Block)
 	slices.Sort(r.Sizes)
 	r.Sizes = slices.Compact(r.Sizes)
 	return r
@@ -38,10 +45,14 @@ func (b *Bus) Outs(id uint32) []lane.Out {
 	var outs []lane.Out
 	for _, p := range b.pairs {
 		if p.from == id {
-			outs = append(outs, lane.Out{
+			out := lane.Out{
 				Queue: p.queue, To: p.to, Bell: bellOf + b.name(p.to), Bands: maps.Clone(p.bands),
-				Urgent: p.urgentQueue.id(), Routine: p.routineQueue.id(), Ack: p.ackQueue.id(),
-			})
+				Urgent: p.urgentQueue.id(), Routine: p.routineQueue.id(), Ack: p.ackQueue.id(), Full: lane.DropNew,
+			}
+			if p.routineQueue != nil && p.routineQueue.full == lane.Block {
+				out.Full = lane.Block
+			}
+			outs = append(outs, out)
 		}
 	}
 	for _, q := range b.cfg.Queues {
@@ -52,7 +63,7 @@ func (b *Bus) Outs(id uint32) []lane.Out {
 		i := slices.IndexFunc(b.cfg.Members, func(m Member) bool { return m.ID == id && m.Queue == q.Name })
 		outs = append(outs, lane.Out{
 			Queue: q.Name, To: Supervisor, Bell: bellOf + tapName, Bands: tapBands(q, b.cfg.Members[i]),
-			Urgent: lane.NoLane, Routine: t.id(), Ack: lane.NoLane,
+			Urgent: lane.NoLane, Routine: t.id(), Ack: lane.NoLane, Full: lane.DropNew,
 		})
 	}
 	return outs

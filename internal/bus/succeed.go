@@ -5,19 +5,23 @@ import (
 	"fmt"
 	"slices"
 
+	"sallyport/internal/lane"
 	"sallyport/pkg/sysvctl"
 )
 
 // laneKey is what makes a lane the same one in another configuration: its name,
-// whose ends they are, and its size as configured.
+// whose ends they are, and its size and rules as
+// configured.
 type laneKey struct {
 	name                  string
 	sender, receiver, gid uint32
 	bytes                 int
+	full                  lane.Rule
+	mark                  Mark
 }
 
 func (b *Bus) key(r *row) laneKey {
-	return laneKey{b.laneName(r), r.sender, r.receiver, r.gid, r.wanted}
+	return laneKey{b.laneName(r), r.sender, r.receiver, r.gid, r.wanted, r.full, r.gauge.mark}
 }
 
 // Succeed makes the Bus of another configuration beside this one. Lanes and
@@ -32,7 +36,7 @@ func (b *Bus) Succeed(cfg Config) (*Bus, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
 	}
-	next := &Bus{cfg: cfg, taps: map[tapKey]*row{}, before: map[laneKey]*row{}}
+	next := &Bus{cfg: cfg, taps: map[tapKey]*row{}, before: map[laneKey]*row{}, ready: b.ready}
 	for _, r := range b.rows {
 		next.before[b.key(r)] = r
 	}

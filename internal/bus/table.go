@@ -37,13 +37,15 @@ type row struct {
 	queue            string // name of the configured queue
 	kind             kind
 	sender, receiver uint32
-	gid              uint32 // group of the sender
-	bytes, wanted    int    // of its queue, and as configured
+	gid              uint32    // group of the sender
+	bytes, wanted    int       // of its queue, and as configured
+	full             lane.Rule // of a routine lane
 	q                *sysvctl.Queue
 
 	mu    sync.Mutex // over every change of the queue's mode and size: IPC_SET writes back what was read
 	ready bool       // the sender is: its lane is open unless it is held
 	held  bool       // an operator closed it
+	gauge gauge      // of its flooding; its step Revoked keeps the lane closed as well
 }
 
 func (r *row) String() string {

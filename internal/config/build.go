@@ -85,6 +85,7 @@ func (r *reader) buildWorker(n, defaults *node) Worker {
 		Directories: texts(get[[]word](n.t, "directories", n)),
 		Sockets:     texts(get[[]word](n.t, "sockets", n)),
 		Policy:      get[string](n.t, "policy", n),
+		OnConnect:   get[string](n.t, "start", n) == "on-connect",
 		After:       texts(get[[]word](n.t, "after", n)),
 		ReadyWithin: get[time.Duration](n.t, "ready_within", n, defaults),
 		Heartbeat:   get[time.Duration](n.t, "heartbeat", n, defaults),
@@ -116,6 +117,7 @@ func (r *reader) buildWorker(n, defaults *node) Worker {
 	own = n.block("limits")
 	w.Limits.Memory = get[uint64](limitsBlock, "memory", own, limits)
 	w.Limits.Tasks = uint32(get[int](limitsBlock, "tasks", own, limits))
+	w.Limits.CPU = get[uint32](limitsBlock, "cpu", own, limits)
 	w.Limits.OpenFiles = uint32(get[int](limitsBlock, "open_files", own, limits))
 	return w
 }

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -23,12 +24,13 @@ func (r *reader) buildDevice(n *node) Device {
 	if r.broken {
 		return d
 	}
-	if n.has("channels") && d.Kind != "hwmon" && d.Kind != "iio" && d.Kind != "" {
+	if n.has("channels") && !slices.Contains([]string{"hwmon", "iio", "i2c", "spi", "tty", ""}, d.Kind) {
 		r.in(n, n.at("channels"), fault{fmt.Sprintf("a device of kind %s has one value and no channels", d.Kind), "", "remove channels"})
 	}
-	if d.Output && d.Kind != "sim" && d.Kind != "" {
-		r.in(n, n.at("output"), fault{fmt.Sprintf("a device of kind %s cannot be an output", d.Kind), "in this version outputs are simulated ones", "use sim = {}, or remove output"})
+	if d.Output && d.Kind != "sim" && d.Kind != "gpio" && d.Kind != "" {
+		r.in(n, n.at("output"), fault{fmt.Sprintf("a device of kind %s cannot be an output", d.Kind), "outputs are lines of a GPIO chip, and simulated ones", "use gpio = { ... } or sim = {}, or remove output"})
 	}
+	r.checkLine(n, &d)
 	if n.has("safe") && !d.Output {
 		r.in(n, n.at("safe"), fault{"safe is for outputs", "an input has no value that the parent could set", "add output = true, or remove safe"})
 	}
@@ -36,6 +38,9 @@ func (r *reader) buildDevice(n *node) Device {
 		if d.Output && n.has(reads) {
 			r.in(n, n.at(reads), fault{fmt.Sprintf("an output has no %s", reads), "it is written, not read", "remove " + reads})
 		}
+	}
+	if n.has("decode") && slices.Contains([]string{"gpio", "i2c", "spi", "tty"}, d.Kind) && !d.Output {
+		r.in(n, n.at("decode"), fault{fmt.Sprintf("a device of kind %s has no decode", d.Kind), "its worker makes numbers of what it reads", "remove decode"})
 	}
 	for _, s := range d.Sensors() {
 		if len(s) > maxGrant {
@@ -53,7 +58,7 @@ func (r *reader) buildKind(n *node, d *Device) {
 		}
 	}
 	if len(set) != 1 {
-		f := fault{what: "the device has no kind", why: "the kind says what is opened", fix: `add one of file, thermal, hwmon, iio, w1, sim, as in: file = { path = "/proc/loadavg", decode = "field:0" }`}
+		f := fault{what: "the device has no kind", why: "the kind says what is opened", fix: `add one of file, thermal, hwmon, iio, w1, gpio, i2c, spi, tty, sim, as in: file = { path = "/proc/loadavg", decode = "field:0" }`}
 		if len(set) > 1 {
 			f = fault{what: "the device has the kinds " + strings.Join(set, " and "), fix: "make a device of each"}
 		}
@@ -96,6 +101,14 @@ func (r *reader) buildKind(n *node, d *Device) {
 		d.ID = get[string](k.t, "id", k)
 	case "sim":
 		r.buildSim(n, k, d)
+	case "gpio":
+		r.buildGPIO(n, k, d)
+	case "i2c":
+		d.I2C = &I2C{Bus: get[string](k.t, "bus", k), Address: get[uint16](k.t, "address", k)}
+	case "spi":
+		d.SPI = &SPI{Device: get[string](k.t, "device", k), Mode: get[int](k.t, "mode", k), Speed: get[int](k.t, "speed", k), Bits: get[int](k.t, "bits", k)}
+	case "tty":
+		d.TTY = &TTY{Path: get[string](k.t, "path", k), Baud: get[int](k.t, "baud", k), Frame: get[string](k.t, "frame", k), Write: get[bool](k.t, "write", k)}
 	}
 }
 

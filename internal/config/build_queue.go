@@ -30,12 +30,19 @@ func (r *reader) buildQueue(n *node) Queue {
 			names[b.name], numbers[b.number] = line, line
 			lane.Bands[b.name] = b.number
 		}
+		lane.Flood = get[Flood](l.t, "flood", l)
 		if urgency == "urgent" {
 			q.Urgent = lane
-		} else {
-			lane.Full = get[string](l.t, "full", l)
-			q.Routine = lane
+			continue
 		}
+		lane.Full = get[string](l.t, "full", l)
+		if lane.Full == "block" {
+			if l.has("flood") && lane.Flood.Percent > 0 {
+				r.in(l, l.at("flood"), fault{"flood does not go with full = \"block\"", "senders wait at a full lane, so that it is full means nothing", "remove flood"})
+			}
+			lane.Flood = Flood{}
+		}
+		q.Routine = lane
 	}
 	return q
 }

@@ -19,7 +19,6 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 	if len(workers) == 0 {
 		r.fault(hcl.Range{Start: hcl.InitialPos}, fault{"there is no worker", "without one there is nothing to supervise", `add a block: worker "NAME" { ... }`})
 	}
-	names := labels(workers)
 	for _, n := range workers {
 		r.checkCommand(n, rules)
 		r.references(n, "devices", top.all("device"), "device")
@@ -27,13 +26,7 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.references(n, "sockets", top.all("socket"), "socket")
 		r.checkWorkerQueues(n, c, top)
 		r.checkLevel(n)
-		for _, w := range get[[]word](n.t, "after", n) {
-			if w.text == n.label {
-				r.in(n, w.rng, fault{"the worker waits for itself", "", "remove it from after"})
-			} else if !slices.Contains(names, w.text) {
-				r.in(n, w.rng, fault{fmt.Sprintf("there is no worker %q", w.text), "", didYouMean(w.text, names, "worker")})
-			}
-		}
+		r.checkTurn(n, workers, c)
 	}
 	r.checkSharing(top)
 	r.checkCycles(workers)

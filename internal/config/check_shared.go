@@ -110,7 +110,7 @@ func (r *reader) checkDescriptors(workers []*node, c *Config) {
 		files := spareFiles + len(w.Directories) + len(w.Sockets)
 		for _, name := range w.Devices {
 			if d, ok := c.Device(name); ok {
-				files += len(d.Sensors())
+				files += len(d.Grants())
 			}
 		}
 		hears := false

@@ -29,7 +29,7 @@ type Supervisor struct {
 // Device is one thing that the parent opens for workers. Which of the fields are
 // set depends on Kind.
 type Device struct {
-	Name, Kind string   // Kind: file thermal hwmon iio w1 sim
+	Name, Kind string   // Kind: file thermal hwmon iio w1 sim gpio i2c spi tty
 	Path       string   // file
 	Type       string   // thermal
 	HwmonName  string   // hwmon
@@ -38,8 +38,12 @@ type Device struct {
 	ID         string   // w1
 	Decode     string   // "" is the kind's own
 	Unit       string   // "" is the kind's own
-	Channels   []string // hwmon and iio
+	Channels   []string // hwmon and iio; names of readings for i2c, spi and tty
 	Sim        *Sim     // sim
+	GPIO       *GPIO    // gpio
+	I2C        *I2C     // i2c
+	SPI        *SPI     // spi
+	TTY        *TTY     // tty
 	Optional   bool     // missing is degraded, not an error
 	Shared     bool     // may go to several workers
 	Output     bool     // the worker writes, the parent looks
@@ -47,8 +51,18 @@ type Device struct {
 	Pos        Pos
 }
 
+// Grants returns the names of its descriptors: those of its sensors where each is
+// a file of its own, else its name.
+func (d *Device) Grants() []string {
+	switch d.Kind {
+	case "gpio", "i2c", "spi", "tty":
+		return []string{d.Name}
+	}
+	return d.Sensors()
+}
+
 // Sensors returns the names under which readings of the device travel: its own
-// name, or one name a channel where it has several. Grants have the same names.
+// name, or one name a channel where it has several.
 func (d *Device) Sensors() []string {
 	if len(d.Channels) < 2 {
 		return []string{d.Name}
@@ -66,6 +80,36 @@ type Sim struct {
 	Wave               string // sine square pulse
 	Period, After, For time.Duration
 	Min, Max           float64
+}
+
+// GPIO is one line of the chip with that label; Line is "" where Offset counts.
+type GPIO struct {
+	Chip, Line string
+	Offset     int
+	ActiveLow  bool
+	Edges      string // none rising falling both
+	Bias       string // as-is disabled pull-up pull-down
+	Debounce   time.Duration
+}
+
+// I2C is one address of a bus.
+type I2C struct {
+	Bus     string
+	Address uint16
+}
+
+// SPI is one chip of a bus; Speed is in Hz.
+type SPI struct {
+	Device            string // spi0.0
+	Mode, Speed, Bits int
+}
+
+// TTY is a serial line.
+type TTY struct {
+	Path  string
+	Baud  int
+	Frame string // 8N1
+	Write bool
 }
 
 // Directory is a place whose files the parent opens; its path never reaches a worker.
@@ -101,6 +145,14 @@ type Lane struct {
 	Bands map[string]uint16
 	Bytes int
 	Full  string // routine: drop-new or block; urgent: ""
+	Flood Flood
+}
+
+// Flood says when a lane counts as flooded: Percent of it in use for For without
+// a break. Percent 0 is never.
+type Flood struct {
+	Percent int
+	For     time.Duration
 }
 
 // Worker is one process to run.
@@ -117,6 +169,7 @@ type Worker struct {
 	ReadyWithin, Heartbeat        time.Duration
 	Proof                         int
 	After                         []string
+	OnConnect                     bool          // starts when somebody connects
 	Protocol                      int           // level of the hand-over: 2, 1 or 0
 	Notify                        bool          // protocol 0: ready at READY=1
 	StartGrace                    time.Duration // protocol 0 and 1: of the start-up calls, after the last exec
@@ -142,6 +195,7 @@ type Restart struct {
 type Limits struct {
 	Memory           uint64 // bytes
 	Tasks, OpenFiles uint32
+	CPU              uint32 // hundredths of one processor; 0 is no limit
 }
 
 // Device returns the device of that name.

@@ -40,6 +40,16 @@ func parseDuration(s string) (time.Duration, fault) {
 	return d, fault{}
 }
 
+// parseCPU gives hundredths of one processor.
+func parseCPU(s string) (uint32, fault) {
+	digits, percent := strings.CutSuffix(s, "%")
+	n, err := strconv.ParseUint(digits, 10, 32)
+	if err != nil || !percent || n < 1 || n > 100*1024 {
+		return 0, fault{fmt.Sprintf("%q is not a share of a processor's time", s), "", `write a whole number of per cent, as in "50%"; 200% is two processors`}
+	}
+	return uint32(n), fault{}
+}
+
 func parseSize(s string) (uint64, fault) {
 	digits := strings.TrimRight(s, "BKMGTikbmgt ")
 	n, err := strconv.ParseUint(digits, 10, 64)
@@ -119,6 +129,31 @@ func parseGiveUp(s string) (giveUp, fault) {
 		return giveUp{int(n), within}, fault{}
 	}
 	return giveUp{}, f
+}
+
+func parseFlood(s string) (Flood, fault) {
+	if s == "never" {
+		return Flood{}, fault{}
+	}
+	f := fault{what: fmt.Sprintf("%q does not say what a flood is", s), fix: `write a part of the lane and a time, as in "90% for 10s", or "never"`}
+	words := strings.Fields(s)
+	if len(words) != 3 || words[1] != "for" {
+		return Flood{}, f
+	}
+	part, isPart := strings.CutSuffix(words[0], "%")
+	n, err := strconv.ParseUint(part, 10, 8)
+	lasts, df := parseDuration(words[2])
+	switch {
+	case !isPart || err != nil || n < 10 || n > 100:
+		f.why = fmt.Sprintf("%q is not a part of the lane from 10%% to 100%%", words[0])
+	case df.what != "":
+		f.why = df.what
+	case lasts < time.Second || lasts > time.Hour:
+		f.why = fmt.Sprintf("%q is not from 1s to 1h", words[2])
+	default:
+		return Flood{int(n), lasts}, fault{}
+	}
+	return Flood{}, f
 }
 
 func parseAddress(s string) (address, fault) {

@@ -26,12 +26,13 @@ func example(t testing.TB) []byte {
 }
 
 func TestParseExample(t *testing.T) {
-	rules := config.Rules{Policies: []string{"sensor-read", "append-only", "gpio-line"}, Waivers: []string{}}
+	rules := config.Rules{Policies: []string{"sensor-read", "append-only", "gpio-line"}, Waivers: []string{"landlock", "cgroup-memory"}}
 	c, err := rules.Parse("sensor-logger.hcl", example(t))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := c.Supervisor, (config.Supervisor{Name: "sensor-logger", FirstID: 20000, LastID: 20099, Control: "/run/sallyport/sensor-logger.sock"}); !cmp.Equal(got, want, cmpopts.EquateEmpty()) {
+	if got, want := c.Supervisor, (config.Supervisor{Name: "sensor-logger", FirstID: 20000, LastID: 20099, Control: "/run/sallyport/sensor-logger.sock",
+		Waive: []string{"landlock", "cgroup-memory"}}); !cmp.Equal(got, want, cmpopts.EquateEmpty()) {
 		t.Errorf("supervisor: %s", cmp.Diff(want, got))
 	}
 	wantFridge := config.Device{Name: "fridge", Kind: "sim", Unit: "C", Sim: &config.Sim{Wave: "pulse", Period: 10 * time.Second, After: 2 * time.Second, For: 3 * time.Second, Min: 4, Max: 9}}
@@ -43,8 +44,8 @@ func TestParseExample(t *testing.T) {
 		t.Errorf("core_temp: %+v", got)
 	}
 	wantQueue := config.Queue{Name: "readings", Isolation: "per-worker",
-		Urgent:  config.Lane{Bands: map[string]uint16{"alert": 1, "warning": 2}, Bytes: 8192},
-		Routine: config.Lane{Bands: map[string]uint16{"event": 5, "reading": 9}, Bytes: 16384, Full: "drop-new"}}
+		Urgent:  config.Lane{Bands: map[string]uint16{"alert": 1, "warning": 2}, Bytes: 8192, Flood: config.Flood{Percent: 90, For: 10 * time.Second}},
+		Routine: config.Lane{Bands: map[string]uint16{"event": 5, "reading": 9}, Bytes: 16384, Full: "drop-new", Flood: config.Flood{Percent: 90, For: 10 * time.Second}}}
 	if !cmp.Equal(c.Queues, []config.Queue{wantQueue}, noPos) {
 		t.Errorf("queue: %s", cmp.Diff([]config.Queue{wantQueue}, c.Queues, noPos))
 	}
@@ -75,6 +76,7 @@ worker "off" {
   enabled = false
   limits {
     tasks = 99
+    cpu   = "150%"
   }
   restart {
     give_up = "2 in 1h"
@@ -110,13 +112,13 @@ defaults {
 		t.Fatalf("workers %+v, disabled %+v", c.Workers, c.Disabled)
 	}
 	off, last := c.Disabled[0], c.Workers[1]
-	if got, want := off.Limits, (config.Limits{Memory: 64 << 20, Tasks: 99, OpenFiles: 17}); got != want {
+	if got, want := off.Limits, (config.Limits{Memory: 64 << 20, Tasks: 99, OpenFiles: 17, CPU: 150}); got != want {
 		t.Errorf("limits %+v, want %+v", got, want)
 	}
 	if got, want := off.Restart, (config.Restart{When: "never", BackoffMin: time.Second, BackoffMax: 2 * time.Second, GiveUp: 2, GiveUpWithin: time.Hour}); got != want {
 		t.Errorf("restart %+v, want %+v", got, want)
 	}
-	if last.ReadyWithin != time.Second || last.Heartbeat != time.Minute || last.Proof != 1 || last.Limits.Tasks != 7 || last.Restart.BackoffMax != 4*time.Second || last.Pos.Line != 18 {
+	if last.ReadyWithin != time.Second || last.Heartbeat != time.Minute || last.Proof != 1 || last.Limits.Tasks != 7 || last.Restart.BackoffMax != 4*time.Second || last.Pos.Line != 19 {
 		t.Errorf("last %+v", last)
 	}
 }

@@ -142,14 +142,19 @@ var queueBlock = &blockType{
 		{name: "urgent", required: true, doc: "drained first", attrs: []attrType{
 			{name: "bands", value: bands, required: true, doc: "name and message type of each band; 1 is the most urgent"},
 			{name: "bytes", value: laneSize, fallback: uint64(8 << 10), doc: "room of one lane"},
+			floodAttr,
 		}},
 		{name: "routine", required: true, doc: "drained when no urgent lane holds anything", attrs: []attrType{
 			{name: "bands", value: bands, required: true, doc: "name and message type of each band"},
 			{name: "bytes", value: laneSize, fallback: uint64(8 << 10), doc: "room of one lane"},
 			{name: "full", value: oneOf("drop-new", "block"), fallback: "drop-new", doc: "what a sender does when the lane is full"},
+			floodAttr,
 		}},
 	},
 }
+
+var floodAttr = attrType{name: "flood", value: format(`a rule as in "90% for 10s"`, parseFlood), fallback: Flood{90, 10 * time.Second},
+	doc: `how full a lane must be for how long, behind a receiver that takes, until its sender is throttled, then revoked, then quarantined; "never" with full = "block"`}
 
 var laneSize = sizeIn(1<<10, 16<<20, "a lane holds frames of 64 and 256 bytes in the kernel's memory")
 
@@ -203,6 +208,7 @@ var limitsBlock = &blockType{
 	attrs: []attrType{
 		{name: "memory", value: sizeIn(1<<20, 1<<40, "a program needs some memory"), fallback: uint64(64 << 20), doc: "memory; a program in Go needs 64MiB"},
 		{name: "tasks", value: wholeNumber(1, 4096), fallback: 16, doc: "processes and threads"},
+		{name: "cpu", value: format(`a share as in "50%"`, parseCPU), fallback: uint32(0), doc: "time of a processor; more than 100% is more than one. Without, as much as there is"},
 		{name: "open_files", value: wholeNumber(16, 256), fallback: 64, doc: "descriptors, granted ones included"},
 	},
 }

@@ -11,10 +11,10 @@ var deviceBlock = &blockType{
 		attrType{name: "safe", value: wholeNumber(0, 1), fallback: 0, doc: "what an output is set to when its worker is lost"},
 		attrType{name: "unit", value: unit, fallback: "", doc: "unit of its readings; without it, the kind's own"},
 		attrType{name: "decode", value: decode, fallback: "", doc: "how its text becomes a number; without it, the kind's own"},
-		attrType{name: "channels", value: listOf("channels", channel, false), doc: "several values of one hwmon or iio device"},
-		attrType{name: "edges", later: true, doc: "edges of a gpio line that are reported"},
-		attrType{name: "bias", later: true, doc: "resistor of a gpio line"},
-		attrType{name: "debounce", later: true, doc: "shortest pulse of a gpio line"},
+		attrType{name: "channels", value: listOf("channels", channel, false), doc: "several values of one hwmon, iio, i2c, spi or tty device"},
+		attrType{name: "edges", value: oneOf("none", "rising", "falling", "both"), fallback: "none", doc: "edges of a gpio input that the worker can read as events"},
+		attrType{name: "bias", value: oneOf("as-is", "disabled", "pull-up", "pull-down"), fallback: "as-is", doc: "resistor of a gpio input"},
+		attrType{name: "debounce", value: durationIn(0, time.Hour), fallback: time.Duration(0), doc: "shortest change of a gpio input that counts"},
 	),
 }
 
@@ -26,10 +26,10 @@ var kinds = []attrType{
 	{name: "iio", value: objectOf(iioKind), doc: "an industrial I/O device, by its name"},
 	{name: "w1", value: objectOf(w1Kind), doc: "a thermometer on a 1-wire bus, by its id"},
 	{name: "sim", value: objectOf(simKind), doc: "a simulated input or output"},
-	{name: "gpio", later: true, doc: "a line of a GPIO chip"},
-	{name: "i2c", later: true, doc: "a device on an I2C bus"},
-	{name: "spi", later: true, doc: "a device on an SPI bus"},
-	{name: "tty", later: true, doc: "a serial line"},
+	{name: "gpio", value: objectOf(gpioKind), doc: "a line of a GPIO chip, by the chip's label"},
+	{name: "i2c", value: objectOf(i2cKind), doc: "a device on an I2C bus, by bus and address"},
+	{name: "spi", value: objectOf(spiKind), doc: "a device on an SPI bus, by bus and chip select"},
+	{name: "tty", value: objectOf(ttyKind), doc: "a serial line, by its path"},
 }
 
 var fileKind = &blockType{name: "file", attrs: []attrType{

@@ -36,7 +36,7 @@ var workerBlock = &blockType{
 		{name: "exec", later: true, doc: "may execute programs"},
 		{name: "read_only", value: listOf("absolute paths", absolutePath, false), doc: "directories of the system that it finds in its root, to read and to execute"},
 		{name: "start_grace", value: durationIn(0, time.Minute), fallback: 500 * time.Millisecond, doc: "protocol 0 and 1: how long after the last exec the calls of the profile's start block are admitted"},
-		{name: "start", later: true, doc: "starts on the first connection"},
+		{name: "start", value: oneOf("now", "on-connect"), fallback: "now", doc: "now: with the supervisor; on-connect: when somebody connects to a socket that it listens on, and again after it has left with exit code 0"},
 	}, common...),
 	blocks: []*blockType{
 		{name: "queue", label: "a queue", many: true, doc: "its part in a queue", attrs: []attrType{

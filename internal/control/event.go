@@ -71,6 +71,18 @@ type Regranted struct {
 	HandoverMS float64  `json:"handover_ms"` // from the first OFFER to the last receipt
 }
 
+// Flood: a step against a worker that keeps a lane full although its receiver
+// takes (throttled, revoked, reopened, quarantined, and released when it was calm
+// again), or a lane that is as full because its receiver takes nothing (stalled).
+type Flood struct {
+	Worker     string `json:"worker"` // the sender
+	Lane       string `json:"lane"`
+	Step       string `json:"step"`
+	Why        string `json:"why"`
+	UsedBytes  uint64 `json:"used_bytes"`
+	LimitBytes uint64 `json:"limit_bytes"` // of the lane from now on
+}
+
 // Output: an output of the parent's own was switched by a worker.
 type Output struct {
 	Device string `json:"device"`
@@ -109,6 +121,7 @@ type Summary struct {
 	Lost         uint64 `json:"lost"`
 	InFlightLost uint64 `json:"in_flight_lost"`
 	Dropped      uint64 `json:"dropped"`
+	Waited       uint64 `json:"waited"` // readings that waited for room in a lane with full = "block"
 	Blocked      uint64 `json:"blocked"`
 	Regranted    uint64 `json:"regranted"`
 	LeakedFDs    int    `json:"leaked_fds"`
@@ -122,6 +135,7 @@ func (Alert) event() string     { return "alert" }
 func (Blocked) event() string   { return "blocked" }
 func (Exited) event() string    { return "exited" }
 func (Regranted) event() string { return "regranted" }
+func (Flood) event() string     { return "flood" }
 func (Output) event() string    { return "output" }
 func (Missed) event() string    { return "missed" }
 func (Summary) event() string   { return "summary" }
@@ -133,8 +147,8 @@ func (UpgradeFailed) event() string { return "upgrade_failed" }
 // decoders gives an empty event for every name; Decode fills it.
 var decoders = map[string]func([]byte) (Event, error){
 	"ready": as[Ready], "reading": as[Reading], "raised": as[Raised], "alert": as[Alert], "blocked": as[Blocked],
-	"exited": as[Exited], "regranted": as[Regranted], "output": as[Output], "missed": as[Missed], "summary": as[Summary],
-	"upgrading": as[Upgrading], "upgraded": as[Upgraded], "upgrade_failed": as[UpgradeFailed],
+	"exited": as[Exited], "regranted": as[Regranted], "upgrading": as[Upgrading], "upgraded": as[Upgraded], "upgrade_failed": as[UpgradeFailed],
+	"flood": as[Flood], "output": as[Output], "missed": as[Missed], "summary": as[Summary],
 }
 
 func as[E Event](line []byte) (Event, error) {

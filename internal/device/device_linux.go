@@ -28,14 +28,30 @@ func (e *Error) Error() string { return fmt.Sprintf("device %q (%s): %v", e.Devi
 func (e *Error) Unwrap() error { return e.Err }
 
 // Options say where the kernel's files are; the zero value is the real place. With
-// another Sys nothing is demanded of the file system, so that a test can make one.
+// another Sys nothing is demanded of the file system, and with another Dev nothing
+// of its nodes, so that a test can make them; Drivers then answer for the kernel.
 type Options struct {
-	Sys, Proc string // "" is /sys and /proc
+	Sys, Proc, Dev string   // "" is /sys, /proc and /dev
+	Drivers        *Drivers // nil is the kernel
 	// Kept gives the descriptor that a predecessor of this process had open for
 	// the grant of that name, nil when there is none. Open uses it in the place of
 	// one of its own if it leads to the very file that the configuration names;
 	// else Open closes it. Reopen never asks.
 	Kept func(name string) *os.File
+}
+
+func (o Options) dev() string {
+	if o.Dev == "" {
+		return "/dev"
+	}
+	return o.Dev
+}
+
+func (o Options) drivers() Drivers {
+	if o.Drivers == nil {
+		return kernel
+	}
+	return *o.Drivers
 }
 
 func (o Options) sys() string {
@@ -74,6 +90,13 @@ type Device struct {
 	mu     sync.Mutex
 	opened []*Opened
 	sim    *sim
+	output output // nil for an input
+}
+
+// output is what the parent can do with the value of an output.
+type output interface {
+	set(v int) error
+	value() (int, error)
 }
 
 // attribute is one file of a device, found and not yet opened.
@@ -87,6 +110,11 @@ type attribute struct {
 // kinds find the attributes of a device, in the order of its Sensors.
 var kinds = map[string]func(config.Device, Options) ([]attribute, error){
 	"file": findFile, "thermal": findThermal, "hwmon": findHwmon, "iio": findIIO, "w1": findW1,
+}
+
+// setUp opens the descriptor of a device that needs more than an open.
+var setUp = map[string]func(config.Device, Options) (*Opened, error){
+	"gpio": openLine, "i2c": openI2C, "spi": openSPI, "tty": openTTY,
 }
 
 // Open opens all descriptors of a device or none. The error is an *Error; it wraps
@@ -120,6 +148,17 @@ func (d *Device) open() error {
 			return err
 		}
 		d.opened = []*Opened{opened}
+		if d.conf.Output {
+			d.output = s
+		}
+		return nil
+	}
+	if set := setUp[d.conf.Kind]; set != nil {
+		opened, err := set(d.conf, d.opts)
+		if err != nil {
+			return err
+		}
+		d.hold(opened)
 		return nil
 	}
 	found, err := d.find()
@@ -134,6 +173,14 @@ func (d *Device) open() error {
 		d.opened = append(d.opened, opened)
 	}
 	return nil
+}
+
+// hold makes opened the device's only descriptor.
+func (d *Device) hold(opened *Opened) {
+	d.opened = []*Opened{opened}
+	if d.conf.Output {
+		d.output = outputLine{opened.File, d.opts.drivers()}
+	}
 }
 
 // find resolves names and lays the configured decode and unit over the kind's own.
@@ -173,20 +220,38 @@ func (d *Device) Reopen(name string) (*Opened, error) {
 		if old.Name != name {
 			continue
 		}
+		if d.requested(old) {
+			return old, nil
+		}
 		_ = old.File.Close()
 		fresh, err := d.again(name)
 		if err != nil {
 			return nil, d.wrap(err)
 		}
-		d.opened[i] = fresh
+		if d.opened[i] = fresh; d.conf.Kind == "gpio" {
+			d.hold(fresh)
+		}
 		return fresh, nil
 	}
 	return nil, d.wrap(fmt.Errorf("there is no grant %q", name))
 }
 
+// requested says that a line is still ours and its chip still there. Its worker has
+// a copy, so that closing this one would not release the line for a new request.
+func (d *Device) requested(o *Opened) bool {
+	if d.conf.Kind != "gpio" {
+		return false
+	}
+	_, err := outputLine{o.File, d.opts.drivers()}.value()
+	return err == nil
+}
+
 func (d *Device) again(name string) (*Opened, error) {
 	if d.sim != nil {
 		return d.sim.grant(d.conf)
+	}
+	if set := setUp[d.conf.Kind]; set != nil {
+		return set(d.conf, d.opts)
 	}
 	found, err := d.find()
 	if err != nil {
@@ -211,14 +276,14 @@ func (d *Device) Step(now time.Time) error {
 	return d.wrap(d.sim.step(now))
 }
 
-// Value returns what a worker has written to a simulated output: 0 or 1.
+// Value returns what a worker has set an output to: 0 or 1.
 func (d *Device) Value() (int, error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.sim == nil || !d.conf.Output {
+	if d.output == nil {
 		return 0, d.wrap(errors.New("is no output"))
 	}
-	v, err := d.sim.value()
+	v, err := d.output.value()
 	return v, d.wrap(err)
 }
 
@@ -227,10 +292,10 @@ func (d *Device) Value() (int, error) {
 func (d *Device) SetSafe() error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.sim == nil || !d.conf.Output {
+	if d.output == nil {
 		return nil
 	}
-	return d.wrap(d.sim.set(d.conf.Safe))
+	return d.wrap(d.output.set(d.conf.Safe))
 }
 
 // Close closes every descriptor. The second call does nothing.
@@ -243,7 +308,7 @@ func (d *Device) Close() error {
 			errs = append(errs, err)
 		}
 	}
-	d.opened = nil
+	d.opened, d.output = nil, nil
 	if d.sim != nil {
 		errs = append(errs, d.sim.close())
 		d.sim = nil

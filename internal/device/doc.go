@@ -17,6 +17,11 @@
 //		// offer o.File under o.Name
 //	}
 //
+// A line of a GPIO chip, an I2C address, a chip on an SPI bus and a serial line are
+// set up here, so that their workers need no request to do it: direction, edges
+// and bias, address, mode and clock, speed. The line's descriptor is granted and
+// never the chip's. See Drivers for the requests.
+//
 // A simulated input is a sealed memfd that Step rewrites; a simulated output is
 // one that the worker writes and Value reads. Segment opens the day file of a
 // directory, with its last line repaired.

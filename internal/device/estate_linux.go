@@ -83,6 +83,12 @@ func Adopt(conf config.Device, e Estate) (*Device, error) {
 		if conf.Sim != nil {
 			d.sim.wave = *conf.Sim
 		}
+		if conf.Output {
+			d.output = d.sim
+		}
+	}
+	if conf.Kind == "gpio" {
+		d.hold(d.opened[0])
 	}
 	return d, nil
 }

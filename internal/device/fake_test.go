@@ -155,7 +155,7 @@ func TestOpenRefuses(t *testing.T) {
 		"decode":        {config.Device{Kind: "file", Path: "/sys/class/thermal/thermal_zone0/type", Decode: "milli"}, false, "is not an integer"},
 		"file":          {config.Device{Kind: "file", Path: "/sys/none"}, true, "/none"},
 		"device node":   {config.Device{Kind: "file", Path: "/dev/null"}, false, "not a file with text"},
-		"kind":          {config.Device{Kind: "gpio"}, false, `kind "gpio"`},
+		"kind":          {config.Device{Kind: "evdev"}, false, `kind "evdev"`},
 	} {
 		tc.conf.Name, tc.conf.Pos = "cpu_temp", pos
 		d, err := device.Open(tc.conf, o)

@@ -5,10 +5,6 @@ import (
 	"sallyport/policy"
 )
 
-// OwnUID is the protection that a system without root cannot give: a user and
-// group id for every worker.
-const OwnUID = "own-uid"
-
 // Rules are what a configuration is held to here, beside its own grammar: the
 // profiles there are, the protections that can be waived, and that every
 // worker's program is there, owned by root, the own user or one of owners, and
@@ -16,7 +12,7 @@ const OwnUID = "own-uid"
 func (d Dir) Rules(owners []uint32) config.Rules {
 	return config.Rules{
 		Policies: policy.Roles,
-		Waivers:  []string{OwnUID},
+		Waivers:  []string{OwnUID, Landlock, CgroupMemory, CgroupCPU},
 		Owners:   owners,
 		Command: func(program string) error {
 			f, err := config.Binary(d.Command(program), owners...)

@@ -290,8 +290,8 @@ func TestBlockingReadingWaitsAndAlertsDoNot(t *testing.T) {
 	}
 	l := newLine(t, 16384, reading.Size)
 	s, err := lane.NewSender(lane.SenderConfig{
-		Worker: me, Epoch: 1, Full: map[string]lane.Rule{"readings": lane.Block},
-		Outs: []lane.Out{{Queue: "readings", To: peer, Urgent: int32(l.urgent.ID()), Routine: int32(l.routine.ID()), Ack: int32(l.ack.ID()),
+		Worker: me, Epoch: 1,
+		Outs: []lane.Out{{Queue: "readings", Full: lane.Block, To: peer, Urgent: int32(l.urgent.ID()), Routine: int32(l.routine.ID()), Ack: int32(l.ack.ID()),
 			Bands: map[string]uint16{alerts: 1, regular: 5}}},
 	})
 	must(t, err)
@@ -317,7 +317,7 @@ func TestBlockingReadingWaitsAndAlertsDoNot(t *testing.T) {
 	if got := next(t, r).Frame.Value; got != 2 {
 		t.Error(got)
 	}
-	if c := s.Counts()[1]; c.Taken != 2 || c.Dropped != 0 {
+	if c := s.Counts()[1]; c.Taken != 2 || c.Dropped != 0 || c.Waited != 1 {
 		t.Errorf("%+v", c)
 	}
 }

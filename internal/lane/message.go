@@ -83,12 +83,14 @@ const (
 // frames it refused as malformed or forged, Taken the frames it acted on. Of a
 // sender, First is 1 and Last the highest number it used, Taken the frames that
 // entered the lane (repetitions of an alert not counted), Dropped the readings
-// that a full lane refused or the alerts that it gave up.
+// that a full lane refused or the alerts that it gave up, and Waited the readings
+// that found the lane full and waited for room.
 type Count struct {
 	Peer                              uint32
 	Role                              uint8
 	Urgent                            bool
 	Epoch                             uint32
+	Waited                            uint32
 	First, Last, Gaps, Dropped, Taken uint64
 }
 
@@ -102,7 +104,7 @@ func (c Count) Append(b []byte) []byte {
 	}
 	b = append(b, c.Role, urgent, 0, 0)
 	b = le.AppendUint32(b, c.Epoch)
-	b = le.AppendUint32(b, 0)
+	b = le.AppendUint32(b, c.Waited)
 	for _, n := range [...]uint64{c.First, c.Last, c.Gaps, c.Dropped, c.Taken} {
 		b = le.AppendUint64(b, n)
 	}
@@ -116,11 +118,12 @@ func DecodeCount(b []byte) (Count, error) {
 		return Count{}, fmt.Errorf("count: %d bytes, want %d", len(b), CountSize)
 	}
 	le := binary.LittleEndian
-	if b[4] > RoleSender || b[5] > 1 || b[6] != 0 || b[7] != 0 || le.Uint32(b[12:]) != 0 {
+	if b[4] > RoleSender || b[5] > 1 || b[6] != 0 || b[7] != 0 ||
+		le.Uint32(b[12:]) != 0 && (b[4] != RoleSender || b[5] == 1) {
 		return Count{}, fmt.Errorf("count: role %d, urgent %d, or reserved bytes that are not 0", b[4], b[5])
 	}
 	return Count{
-		Peer: le.Uint32(b), Role: b[4], Urgent: b[5] == 1, Epoch: le.Uint32(b[8:]),
+		Peer: le.Uint32(b), Role: b[4], Urgent: b[5] == 1, Epoch: le.Uint32(b[8:]), Waited: le.Uint32(b[12:]),
 		First: le.Uint64(b[16:]), Last: le.Uint64(b[24:]), Gaps: le.Uint64(b[32:]),
 		Dropped: le.Uint64(b[40:]), Taken: le.Uint64(b[48:]),
 	}, nil

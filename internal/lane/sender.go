@@ -12,28 +12,26 @@ import (
 	"sallyport/pkg/sysvctl"
 )
 
-// Rule says what a reading does that finds its lane full. The tap never makes a
-// sender wait, whatever the rule.
-type Rule uint8
+// Rule says what a reading does that finds its lane full; "" is DropNew. An alert
+// never waits.
+type Rule string
 
-// Rules.
+// Rules, as START and the configuration have them.
 const (
-	DropNew Rule = iota // the reading is dropped and counted
-	Block               // the sender waits
+	DropNew Rule = "drop-new" // the reading is dropped and counted
+	Block   Rule = "block"    // the sender waits for room, or for a revoke
 )
 
 // ErrBand is wrapped by the error for a band that no Out knows.
 var ErrBand = errors.New("band is not one that this worker may send")
 
 // SenderConfig is what a Sender is made of. Bells are write ends by grant name,
-// borrowed and nonblocking. Full has the rule of a queue by the queue's name.
-// Lost, when set, is told of every alert that was given up unacknowledged; it is
+// borrowed and nonblocking. Lost, when set, is told of every alert that was given up unacknowledged; it is
 // called with a lock held and must not call the Sender. Now may be nil.
 type SenderConfig struct {
 	Worker, Epoch uint32
 	Outs          []Out
 	Bells         map[string]*os.File
-	Full          map[string]Rule
 	Lost          func(to uint32, f reading.Frame)
 	Now           Clock
 }
@@ -53,10 +51,10 @@ type outLanes struct {
 	Out
 	urgent, routine, ack *sysvctl.Queue // nil where there is none
 	bell                 *sysvctl.Ringer
-	block                bool
 	alerts               outbox
 	seq                  uint64 // last one used on the routine lane
 	sent, dropped        uint64 // on the routine lane
+	waited               uint32 // of those sent or dropped
 }
 
 // NewSender makes a Sender. It makes no system call on the lanes, which may
@@ -68,7 +66,6 @@ func NewSender(cfg SenderConfig) (*Sender, error) {
 	s := &Sender{cfg: cfg}
 	for _, out := range cfg.Outs {
 		o := &outLanes{Out: out, urgent: attach(out.Urgent), routine: attach(out.Routine), ack: attach(out.Ack)}
-		o.block = out.To != 0 && cfg.Full[out.Queue] == Block
 		if out.Bell != "" {
 			f := cfg.Bells[out.Bell]
 			if f == nil {
@@ -117,7 +114,8 @@ func (s *Sender) Reading(sensor uint32, band string, value float64, unit string)
 		}
 		o.seq++ // a drop uses a number up, so that receivers see a gap
 		switch {
-		case full && o.block:
+		case full && o.Full == Block:
+			o.waited++
 			waiting = append(waiting, blocked{o, f})
 		case full:
 			o.dropped++
@@ -214,6 +212,7 @@ func (s *Sender) Counts() []Count {
 		}
 		if o.routine != nil {
 			all = append(all, s.count(o, false, o.seq, o.sent, o.dropped))
+			all[len(all)-1].Waited = o.waited
 		}
 	}
 	return all

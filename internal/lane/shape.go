@@ -27,7 +27,7 @@ var (
 			"settings": anyKeys,
 			"sensors":  {each: &shape{keys: []string{"id", "name", "worker", "unit", "grant", "decode"}}},
 			"send": {each: &shape{
-				keys: slices.Concat(laneKeys, []string{"to", "bell", "bands"}),
+				keys: slices.Concat(laneKeys, []string{"to", "bell", "bands", "full"}),
 				in:   map[string]*shape{"bands": anyKeys},
 			}},
 			"receive": {each: &shape{keys: slices.Concat(laneKeys, []string{"from"})}},

@@ -47,7 +47,8 @@ type Sensor struct {
 // Out is one receiver of this worker's frames: the queue ids of its lanes (or
 // NoLane), the grant of its bell, and the bands that it subscribed to with
 // their message types. To is 0 for the supervisor's tap, whose one lane stands
-// under Routine and takes alerts as well.
+// under Routine and takes alerts as well. Full is the rule for a reading that finds
+// the routine lane full.
 type Out struct {
 	Queue   string            `json:"queue"`
 	To      uint32            `json:"to"`
@@ -56,6 +57,7 @@ type Out struct {
 	Ack     int32             `json:"ack"`
 	Bell    string            `json:"bell"`
 	Bands   map[string]uint16 `json:"bands"`
+	Full    Rule              `json:"full"`
 }
 
 // In is one sender that this worker hears: the queue ids of the lanes (or NoLane).
@@ -83,6 +85,9 @@ func (s *Start) Encode() ([]byte, error) {
 	for i := range full.Send {
 		if full.Send[i].Bands == nil {
 			full.Send[i].Bands = map[string]uint16{}
+		}
+		if full.Send[i].Full == "" {
+			full.Send[i].Full = DropNew
 		}
 	}
 	var b bytes.Buffer
@@ -114,6 +119,11 @@ func DecodeStart(b []byte) (*Start, error) {
 	}
 	if s.V != startVersion {
 		return nil, fmt.Errorf("start: version %d, want %d", s.V, startVersion)
+	}
+	for _, out := range s.Send {
+		if out.Full != DropNew && out.Full != Block {
+			return nil, fmt.Errorf("start: full: %.40q is no rule", out.Full)
+		}
 	}
 	return s, nil
 }

@@ -19,7 +19,7 @@ func goldenStart() *lane.Start {
 		Settings: map[string]string{"every": "10s"},
 		Sensors:  []lane.Sensor{{ID: 7, Name: "load", Worker: 1, Grant: "load", Decode: "field:0"}},
 		Send: []lane.Out{{Queue: "readings", To: 2, Urgent: 11, Routine: 12, Ack: 13, Bell: "bell.store",
-			Bands: map[string]uint16{"alert": 1, "reading": 9}}},
+			Bands: map[string]uint16{"alert": 1, "reading": 9}, Full: lane.DropNew}},
 		Receive: []lane.In{{Queue: "readings", From: 1, Urgent: 21, Routine: 22, Ack: 23}},
 		Bell:    "bell",
 	}
@@ -53,7 +53,7 @@ func TestStartOfNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := `{"v":1,"worker":{"id":1,"name":"a<b"},"settings":{},"sensors":[],` +
-		`"send":[{"queue":"","to":0,"urgent":0,"routine":0,"ack":0,"bell":"","bands":{}}],"receive":[],"bell":""}`
+		`"send":[{"queue":"","to":0,"urgent":0,"routine":0,"ack":0,"bell":"","bands":{},"full":"drop-new"}],"receive":[],"bell":""}`
 	if string(got) != want {
 		t.Errorf("encoded\n%s, want\n%s", got, want)
 	}

@@ -46,7 +46,7 @@ func (r *spawnRequest) run() spawned {
 	return child
 }
 
-func (r *spawnRequest) clone() (spawned, error) {
+func (r *spawnRequest) clone() (child spawned, err error) {
 	order, err := r.order()
 	if err != nil {
 		return spawned{}, fmt.Errorf("order for the stage: %w", err)
@@ -57,39 +57,57 @@ func (r *spawnRequest) clone() (spawned, error) {
 		return spawned{}, os.NewSyscallError("pipe2", err)
 	}
 	defer unix.Close(report[1])
-
+	defer func() {
+		if err != nil {
+			unix.Close(report[0])
+		}
+	}()
 	own := []*os.File{r.null, orNull(r.spec.Stdout, r.null), orNull(r.spec.Stderr, r.null), r.spec.Channel, r.spec.Exe, r.stage}
 	if r.spec.Program != nil {
 		own = append(own, r.spec.Program)
 	}
 	files, release, err := borrow(own...)
 	if err != nil {
-		unix.Close(report[0])
 		return spawned{}, err
 	}
 	defer release()
 	files = slices.Insert(files, stage.OrderFD, uintptr(order), uintptr(report[1])) // before the program, which not everyone has
 	pidfd := -1
-	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(stage.SelfFD), []string{"worker", "stage"}, &syscall.ProcAttr{
-		Env:   stageEnv,
-		Files: files,
-		Sys: &syscall.SysProcAttr{
-			Cloneflags: namespaces,
-			Pdeathsig:  syscall.SIGKILL, // until the stage sets its own
-			PidFD:      &pidfd,
-		},
-	})
+	attr, releaseAttr, err := r.attributes(&pidfd)
+	if err != nil {
+		return spawned{}, err
+	}
+	defer releaseAttr()
+	pid, err := syscall.ForkExec("/proc/self/fd/"+strconv.Itoa(stage.SelfFD), []string{"worker", "stage"},
+		&syscall.ProcAttr{Env: stageEnv, Files: files, Sys: attr})
 	if err == nil && pidfd < 0 {
 		_ = unix.Kill(pid, unix.SIGKILL)
 		_, _ = unix.Wait4(pid, nil, 0, nil)
 		err = errors.New("this kernel gives no pidfd")
 	}
 	if err != nil {
-		unix.Close(report[0])
 		return spawned{}, fmt.Errorf("clone of the stage into its namespaces: %w", err)
 	}
 	_ = unix.SetNonblock(report[0], true)
 	return spawned{pid: pid, pidfd: pidfd, report: report[0]}, nil
+}
+
+// attributes of the clone: its namespaces, and its cgroup, in which it is from
+// its first instruction on.
+func (r *spawnRequest) attributes(pidfd *int) (attr *syscall.SysProcAttr, release func(), err error) {
+	attr = &syscall.SysProcAttr{
+		Cloneflags: namespaces,
+		Pdeathsig:  syscall.SIGKILL, // until the stage sets its own
+		PidFD:      pidfd,
+	}
+	if r.spec.Cgroup == nil {
+		return attr, func() {}, nil
+	}
+	group, release, err := borrow(r.spec.Cgroup)
+	if err == nil {
+		attr.UseCgroupFD, attr.CgroupFD = true, int(group[0])
+	}
+	return attr, release, err
 }
 
 // order puts the stage's order into a memory file, positioned anywhere.

@@ -56,6 +56,13 @@ type Spec struct {
 	ReadOnly []string // absolute paths of directories and files to be seen in the root, read-only
 	Notify   bool     // bind a datagram socket at stage.Notify; Process.Notify has it
 
+	// Landlock is the version of its interface that confines the worker beside
+	// the filter, as landlock.ABI gives it; 0 is for a kernel that has none.
+	Landlock int
+	// Cgroup, when not nil, is the directory of the cgroup that the stage is made
+	// in.
+	Cgroup *os.File
+
 	Channel        *os.File // the worker's end, becomes its descriptor 3
 	Stdout, Stderr *os.File // nil = /dev/null
 }
@@ -82,7 +89,7 @@ func (s *Spec) order() *stage.Order {
 	o := &stage.Order{
 		Args: s.Args, Env: s.Env, UID: s.UID, GID: s.GID, SharedID: s.SharedID, Filter: s.Filter,
 		OpenFiles: s.OpenFiles, Tasks: s.Tasks, Data: s.Data, FileSize: s.FileSize,
-		Program: s.Program != nil, Notify: s.Notify, ReadOnly: s.ReadOnly,
+		Program: s.Program != nil, Notify: s.Notify, ReadOnly: s.ReadOnly, Landlock: s.Landlock,
 	}
 	if len(o.Args) == 0 {
 		o.Args = []string{s.Name}

@@ -22,6 +22,7 @@ const (
 	Finished                  // DONE: it ends by itself and is not to be restarted
 	Failed                    // a launch, proof, grant or protocol fault; Reason says which
 	Breached                  // a call outside its profile; the process is being killed
+	Flooded                   // it kept a lane full through every warning; Reason says which
 	Exited                    // the process was reaped
 )
 

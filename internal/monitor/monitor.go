@@ -40,6 +40,7 @@ type Monitor struct {
 	again    bool      // Again, or Start after Stop, came: launch at the exit
 	finished bool      // DONE came
 	breached bool
+	flooded  bool
 	reason   string // why the supervisor ends it, or how it ended
 	failures []time.Time
 	restarts int
@@ -100,6 +101,10 @@ func (m *Monitor) Handle(now time.Time, e Event) []Action {
 		m.finished = true
 	case Failed:
 		return m.end(now, e.Reason)
+	case Flooded:
+		acts := m.end(now, e.Reason)
+		m.flooded = true
+		return acts
 	case Breached:
 		acts := m.end(now, e.Reason)
 		m.breached, m.reason = true, e.Reason // whatever was noticed first, this was the cause
@@ -137,7 +142,7 @@ func (m *Monitor) afresh(now time.Time) []Action {
 
 func (m *Monitor) launch(now time.Time) []Action {
 	m.state, m.deadline = Starting, now.Add(m.cfg.ReadyWithin)
-	m.readyAt, m.finished, m.breached = time.Time{}, false, false
+	m.readyAt, m.finished, m.breached, m.flooded = time.Time{}, false, false, false
 	m.unwanted, m.again = false, false
 	return []Action{{Kind: Launch}}
 }
@@ -231,6 +236,9 @@ func (m *Monitor) exited(now time.Time, e Event) []Action {
 // next is the state after an exit, and when it is left again.
 func (m *Monitor) next(now time.Time, clean bool) (State, time.Time) {
 	when := m.cfg.Restart.When
+	if m.flooded && !m.unwanted {
+		return Quarantined, time.Time{} // it was warned twice: whatever the rule, not again by itself
+	}
 	if m.unwanted || m.finished || when == "never" || when == "on-failure" && clean {
 		return Stopped, time.Time{}
 	}

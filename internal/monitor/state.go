@@ -13,7 +13,7 @@ const (
 	Stopped                  // ended, and nobody wants it back
 	Backoff                  // ended; starts again at the deadline
 	GivenUp                  // failed too often in too short a time
-	Quarantined              // broke its confinement too often
+	Quarantined              // broke its confinement too often, or flooded a lane; waits for a start by hand
 )
 
 var stateNames = [...]string{

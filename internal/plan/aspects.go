@@ -43,6 +43,7 @@ var live = []aspect{
 	{"restart", func(s side) any { return s.w.Restart }},
 	{"ready_within", func(s side) any { return s.w.ReadyWithin }},
 	{"heartbeat", func(s side) any { return s.w.Heartbeat }},
+	{"start", func(s side) any { return s.w.OnConnect }},
 	{"after", func(s side) any { return slices.Sorted(slices.Values(s.w.After)) }},
 }
 
@@ -107,7 +108,7 @@ func ends(q config.Queue, peer string, send, receive []string) []string {
 	for _, lane := range []config.Lane{q.Urgent, q.Routine} {
 		for band, number := range lane.Bands {
 			if has(send, band) && has(receive, band) {
-				all = append(all, fmt.Sprintf("%s %s %s=%d of %d bytes %s", q.Name, peer, band, number, lane.Bytes, lane.Full))
+				all = append(all, fmt.Sprintf("%s %s %s=%d of %d bytes %s %v", q.Name, peer, band, number, lane.Bytes, lane.Full, lane.Flood))
 			}
 		}
 	}

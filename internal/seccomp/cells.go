@@ -34,6 +34,9 @@ func (c cube) with(bit, value uint32) (cube, bool) {
 // which it does not. From the highest bit down, a word that first differs from
 // k in a bit is decided there: larger or smaller, and in any case not equal.
 func (t test) split(c cube) (yes, no []cube) {
+	if !t.atLeast && (c.value^t.k)&c.mask&t.mask != 0 {
+		return nil, []cube{c} // decided by what the cube has already
+	}
 	same, possible := c, true
 	for i := 31; i >= 0 && possible; i-- {
 		bit := uint32(1) << i

@@ -8,7 +8,7 @@ import (
 )
 
 // variables are the values that a profile can leave open until Bind.
-var variables = []string{"send_queues", "receive_queues", "frames", "self_pid"}
+var variables = []string{"send_queues", "receive_queues", "block_queues", "frames", "self_pid"}
 
 // check finds what is wrong with rules that are well formed: names that mean
 // nothing, conditions on what a filter cannot see, calls that no profile may

@@ -18,13 +18,17 @@ func (p *Program) Listing() string {
 	words := accumulated(code)
 	var b strings.Builder
 	for i, in := range code {
-		text := fmt.Sprintf("%4d  %v", i, in.Disassemble())
-		if note := p.note(in, words[i]); note != "" {
-			text = fmt.Sprintf("%-40s ; %s", text, note)
-		}
-		b.WriteString(text + "\n")
+		b.WriteString(p.line(i, in, words[i]) + "\n")
 	}
 	return b.String()
+}
+
+func (p *Program) line(at int, in bpf.RawInstruction, word int) string {
+	text := fmt.Sprintf("%4d  %v", at, in.Disassemble())
+	if note := p.note(in, word); note != "" {
+		text = fmt.Sprintf("%-40s ; %s", text, note)
+	}
+	return text
 }
 
 // Words that an accumulator can hold beside those of seccomp_data.

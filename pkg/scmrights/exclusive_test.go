@@ -254,15 +254,20 @@ func TestSameOpenFile(t *testing.T) {
 	defer again.Close()
 	a, copied, reopened, other := duplicate(t, f), duplicate(t, f), duplicate(t, again), duplicate(t, file(t, "y"))
 	for way := range 3 {
+		missing := false
 		for n, want := range map[int]bool{copied: true, reopened: way == 2, other: false} {
 			name, same, err := scmrights.CompareBy(way, a, n)
 			if errors.Is(err, unix.EINVAL) || errors.Is(err, unix.ENOSYS) {
 				t.Logf("this kernel has no %s", name)
+				missing = true
 				continue
 			}
 			if err != nil || same != want {
 				t.Errorf("%s of %d and %d: %v, %v, want %v", name, a, n, same, err, want)
 			}
+		}
+		if missing {
+			continue
 		}
 		if name, same, err := scmrights.CompareBy(way, a, 1000); same || !errors.Is(err, unix.EBADF) {
 			t.Errorf("%s with a number that is not open: %v, %v", name, same, err)

@@ -346,7 +346,7 @@ func FuzzControl(f *testing.F) {
 	f.Add(append(slices.Clone(creds), rights(0, 1)...))
 	f.Add(append(rights(0), rights(1, 2)...))
 	f.Add(slices.Concat(creds, rights(0), creds, rights(1, 2), rights(3)))
-	f.Add(append(rights(3), rights(4)[:17]...))
+	f.Add(append(rights(3), rights(4)[:unix.SizeofCmsghdr+1]...))
 	f.Add(rights(0, -13, 1))
 	f.Fuzz(func(t *testing.T, control []byte) {
 		before := openFiles(t)

@@ -713,7 +713,7 @@ static inline int sp_attach(sp_channel *c, int fd, uint32_t limit)
 typedef struct { const char *key, *value; } sp_setting;
 typedef struct { uint32_t id, worker; const char *name, *unit, *grant, *decode; } sp_sensor;
 typedef struct {
-	const char *queue, *bell;
+	const char *queue, *bell, *full; /* full: what a reading does at a full lane, drop-new or block */
 	uint32_t to;
 	int32_t urgent, routine, ack; /* queue ids; -1 for a lane that there is not */
 	unsigned bands;
@@ -928,7 +928,8 @@ static inline void sp_json_list(sp_json *j, int type, sp_start *s)
 	static const sp_field out[] = {
 		{"queue", SP_J_TEXT, offsetof(sp_out, queue)}, {"to", SP_J_U32, offsetof(sp_out, to)},
 		{"urgent", SP_J_I32, offsetof(sp_out, urgent)}, {"routine", SP_J_I32, offsetof(sp_out, routine)},
-		{"ack", SP_J_I32, offsetof(sp_out, ack)}, {"bell", SP_J_TEXT, offsetof(sp_out, bell)}, {"bands", SP_J_BANDS, 0}};
+		{"ack", SP_J_I32, offsetof(sp_out, ack)}, {"bell", SP_J_TEXT, offsetof(sp_out, bell)}, {"bands", SP_J_BANDS, 0},
+		{"full", SP_J_TEXT, offsetof(sp_out, full)}};
 	static const sp_field in[] = {
 		{"queue", SP_J_TEXT, offsetof(sp_in, queue)}, {"from", SP_J_U32, offsetof(sp_in, from)},
 		{"urgent", SP_J_I32, offsetof(sp_in, urgent)}, {"routine", SP_J_I32, offsetof(sp_in, routine)},
@@ -942,7 +943,7 @@ static inline void sp_json_list(sp_json *j, int type, sp_start *s)
 		if (type == SP_J_SENSORS && s->sensors < SP_MAX_SENSORS)
 			sp_json_object(j, sensor, 6, &s->sensor[s->sensors++], s);
 		else if (type == SP_J_SEND && s->send < SP_MAX_PEERS)
-			sp_json_object(j, out, 7, &s->out[s->send++], s);
+			sp_json_object(j, out, 8, &s->out[s->send++], s);
 		else if (type == SP_J_RECEIVE && s->receive < SP_MAX_PEERS)
 			sp_json_object(j, in, 5, &s->in[s->receive++], s);
 		else
@@ -967,6 +968,8 @@ static inline const char *sp_read_start(sp_start *s, const void *data, size_t n)
 	j.end = s->text + n;
 	j.bad = 0;
 	sp_json_object(&j, top, 7, s, s);
+	for (unsigned i = 0; !j.bad && i < s->send; i++)
+		j.bad = strcmp(s->out[i].full, "drop-new") != 0 && strcmp(s->out[i].full, "block") != 0;
 	return j.bad || sp_json_peek(&j) != -1 || s->v != 1 ? "start" : NULL;
 }
 
@@ -1138,6 +1141,7 @@ typedef struct {
 	const sp_out *out;
 	int bell; /* -1 for none */
 	uint64_t seq, sent, dropped, alert_seq, alert_sent, lost;
+	uint32_t waited;
 	unsigned waiting;
 	struct { sp_frame f; int sent; int64_t again, pause; } box[SP_OUTBOX]; /* oldest first */
 	uint8_t said[2][56];
@@ -1149,13 +1153,13 @@ static inline void sp_ring(const sp_sender *s)
 		errno = 0; /* a full pipe is a bell that rings */
 }
 
-/* 0, or the errno of a closed lane. A full one drops, which is counted and no error. */
-static inline int sp_send_reading(sp_sender *s, sp_frame *f)
+/* 0, or the errno of a closed lane. A full one drops, which is counted and no error; with wait it is EAGAIN. */
+static inline int sp_send_reading(sp_sender *s, sp_frame *f, int wait)
 {
 	int error;
 	f->seq = s->seq + 1;
 	error = sp_put_message(s->out->routine, f);
-	if (error && error != EAGAIN)
+	if (error && (wait || error != EAGAIN))
 		return error;
 	s->seq++;
 	s->sent += error == 0;
@@ -1190,7 +1194,7 @@ static inline int sp_send_alert(sp_sender *s, sp_frame *f)
 		sp_frame bare = *f;
 		memset(bare.text, 0, sizeof bare.text);
 		bare.flags &= ~(uint32_t)SP_CUT;
-		return sp_send_reading(s, &bare);
+		return sp_send_reading(s, &bare, 0);
 	}
 	f->seq = s->alert_seq + 1;
 	error = sp_put_message(s->out->urgent, f);
@@ -1561,7 +1565,7 @@ static inline int64_t sp_duration(sp_worker *w, const char *name, int64_t otherw
 
 /* The counts of one lane, said when they changed or when it is the last time. */
 static inline void sp_count(sp_worker *w, uint8_t said[56], uint32_t peer, int sender, int urgent, uint32_t epoch,
-                            uint64_t first, uint64_t last, uint64_t gaps, uint64_t dropped, uint64_t taken, int parting)
+                            uint64_t first, uint64_t last, uint64_t gaps, uint64_t dropped, uint64_t taken, uint32_t waited, int parting)
 {
 	uint8_t b[56];
 	memset(b, 0, sizeof b);
@@ -1569,6 +1573,7 @@ static inline void sp_count(sp_worker *w, uint8_t said[56], uint32_t peer, int s
 	b[4] = (uint8_t)sender;
 	b[5] = (uint8_t)urgent;
 	sp_put(b + 8, epoch, 4);
+	sp_put(b + 12, waited, 4);
 	sp_put(b + 16, first, 8);
 	sp_put(b + 24, last, 8);
 	sp_put(b + 32, gaps, 8);
@@ -1585,9 +1590,9 @@ static inline void sp_count_all(sp_worker *w, int parting)
 	for (unsigned i = 0; i < w->start.send; i++) {
 		sp_sender *s = &w->out[i];
 		if (s->out->urgent >= 0)
-			sp_count(w, s->said[1], s->out->to, 1, 1, w->channel.epoch, s->alert_seq > 0, s->alert_seq, 0, s->lost, s->alert_sent, parting);
+			sp_count(w, s->said[1], s->out->to, 1, 1, w->channel.epoch, s->alert_seq > 0, s->alert_seq, 0, s->lost, s->alert_sent, 0, parting);
 		if (s->out->routine >= 0)
-			sp_count(w, s->said[0], s->out->to, 1, 0, w->channel.epoch, s->seq > 0, s->seq, 0, s->dropped, s->sent, parting);
+			sp_count(w, s->said[0], s->out->to, 1, 0, w->channel.epoch, s->seq > 0, s->seq, 0, s->dropped, s->sent, s->waited, parting);
 	}
 	for (unsigned i = 0; i < w->lanes; i++) {
 		sp_lane *l = &w->lane[i];
@@ -1597,10 +1602,10 @@ static inline void sp_count_all(sp_worker *w, int parting)
 			for (unsigned j = 1; j < e->spans; j++)
 				gaps += e->span[j].low - e->span[j - 1].high - 1;
 			sp_count(w, e->said, l->from, 0, l->urgent, e->number, e->spans ? e->span[0].low : 0,
-			         e->spans ? e->span[e->spans - 1].high : 0, gaps, e->used == l->turns ? l->dropped : 0, e->taken, parting);
+			         e->spans ? e->span[e->spans - 1].high : 0, gaps, e->used == l->turns ? l->dropped : 0, e->taken, 0, parting);
 		}
 		if (!l->epochs && l->dropped)
-			sp_count(w, l->said, l->from, 0, l->urgent, 0, 0, 0, 0, l->dropped, 0, parting);
+			sp_count(w, l->said, l->from, 0, l->urgent, 0, 0, 0, 0, l->dropped, 0, 0, parting);
 	}
 }
 
@@ -1774,6 +1779,18 @@ static inline int sp_value(sp_worker *w, const char *sensor, double *value)
 	return sp_decode(text, s->decode, value);
 }
 
+/* As sp_send_reading. Where the lane's rule is to wait for room, the supervisor is answered meanwhile. */
+static inline int sp_wait_reading(sp_worker *w, sp_sender *s, sp_frame *f)
+{
+	int wait = strcmp(s->out->full, "block") == 0, error = sp_send_reading(s, f, wait);
+	s->waited += error == EAGAIN;
+	for (int pause = 1; error == EAGAIN; pause = pause < 16 ? 2 * pause : 16) {
+		sp_wait(w, pause, 0);
+		error = sp_send_reading(s, f, !sp_stopping(w));
+	}
+	return error;
+}
+
 static inline int sp_send_all(sp_worker *w, int kind, const char *sensor, double value, const char *text)
 {
 	const sp_sensor *s = sp_sensor_of(w, sensor);
@@ -1804,7 +1821,7 @@ static inline int sp_send_all(sp_worker *w, int kind, const char *sensor, double
 			heard = 1;
 			f.band = to->out->band[k].type;
 			if (kind == SP_READING && to->out->routine >= 0)
-				error = sp_send_reading(to, &f);
+				error = sp_wait_reading(w, to, &f);
 			if (kind == SP_ALERT && (to->out->to ? to->out->urgent : to->out->routine) >= 0)
 				error = sp_send_alert(to, &f);
 			if (error) {
@@ -1820,7 +1837,7 @@ static inline int sp_send_all(sp_worker *w, int kind, const char *sensor, double
 	return result;
 }
 
-/* To everyone who subscribed: 0; a full lane drops it and counts. -1 and errno: EACCES or EIDRM for a closed
+/* To everyone who subscribed: 0; a full lane drops it and counts, or makes it wait, as configured. -1 and errno: EACCES or EIDRM for a closed
  * lane, ENOENT for a sensor that is not this worker's, ERANGE for a value that is not finite. */
 static inline int sp_reading(sp_worker *w, const char *sensor, double value)
 {

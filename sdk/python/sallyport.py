@@ -490,7 +490,7 @@ _LANE = {"queue": "text", "urgent": "i32", "routine": "i32", "ack": "i32"}
 _START = {
     "v": "u32", "worker": {"id": "u32", "name": "text"}, "settings": ("map", "text"),
     "sensors": [{"id": "u32", "name": "text", "worker": "u32", "unit": "text", "grant": "text", "decode": "text"}],
-    "send": [dict(_LANE, to="u32", bell="text", bands=("map", "u16"))],
+    "send": [dict(_LANE, to="u32", bell="text", bands=("map", "u16"), full="text")],
     "receive": [dict(_LANE, **{"from": "u32"})], "bell": "text"}
 _RANGES = {"u16": (0, 0xffff), "u32": (0, 0xffffffff), "i32": (-0x80000000, 0x7fffffff)}
 
@@ -508,6 +508,8 @@ def read_start(data):
         _shape(start, _START, "start")
         if start["v"] != 1:
             raise ValueError("version %d" % start["v"])
+        if any(out["full"] not in ("drop-new", "block") for out in start["send"]):
+            raise ValueError("full is no rule")
     except (ValueError, RecursionError) as e:
         raise Malformed("start", str(e)) from None
     return start
@@ -565,8 +567,8 @@ def _clocks():
     return time.clock_gettime_ns(time.CLOCK_BOOTTIME), time.time_ns()
 
 
-def _count(peer, sender, urgent, epoch, first, last, gaps, dropped, taken):
-    return struct.pack("<IBBHIIQQQQQ", peer, sender, urgent, 0, epoch, 0, first, last, gaps, dropped, taken)
+def _count(peer, sender, urgent, epoch, first, last, gaps, dropped, taken, waited=0):
+    return struct.pack("<IBBHIIQQQQQ", peer, sender, urgent, 0, epoch, waited, first, last, gaps, dropped, taken)
 
 
 class Out:
@@ -578,7 +580,8 @@ class Out:
         self.to, self.bands, self.bell = out["to"], out["bands"], bell
         self.urgent, self.routine, self.ack = out["urgent"], out["routine"], out["ack"]
         self.worker, self.epoch = worker, epoch
-        self.seq = self.sent = self.dropped = 0
+        self.block = out["full"] == "block"
+        self.seq = self.sent = self.dropped = self.waited = 0
         self.alert_seq = self.alert_sent = self.lost = 0
         self.waiting = []  # [frame, sent once, when again, pause]
         self.buffer = ctypes.create_string_buffer(_LONG + 64)
@@ -590,10 +593,10 @@ class Out:
             except OSError:
                 pass  # a full pipe is a bell that rings
 
-    def reading(self, f):
-        """0, or the errno of a closed lane. A full one drops, which is counted and no error."""
+    def reading(self, f, wait=False):
+        """0, or the errno of a closed lane. A full one drops, which is counted and no error; with wait it is EAGAIN."""
         error = _msgsnd(self.routine, f.band, encode_frame(f._replace(seq=self.seq + 1)))
-        if error not in (0, errno.EAGAIN):
+        if error not in (0, errno.EAGAIN) or error and wait:
             return error
         self.seq += 1
         self.sent += error == 0
@@ -657,7 +660,7 @@ class Out:
         if self.urgent >= 0:
             yield _count(self.to, 1, 1, self.epoch, min(1, self.alert_seq), self.alert_seq, 0, self.lost, self.alert_sent)
         if self.routine >= 0:
-            yield _count(self.to, 1, 0, self.epoch, min(1, self.seq), self.seq, 0, self.dropped, self.sent)
+            yield _count(self.to, 1, 0, self.epoch, min(1, self.seq), self.seq, 0, self.dropped, self.sent, self.waited)
 
 
 class In:
@@ -858,7 +861,7 @@ class Worker:
         self._say(MSG_STATUS, text.encode()[:256].decode(errors="ignore").encode())
 
     def reading(self, sensor, value):
-        """To everyone who subscribed; a full lane drops it and counts. False when a lane is closed."""
+        """To everyone who subscribed; a full lane drops it and counts, or makes it wait. False when a lane is closed."""
         return self._send(READING, "reading", sensor, value, "")
 
     def alert(self, sensor, value, text=""):
@@ -968,8 +971,18 @@ class Worker:
             if o.routine < 0 if kind == READING or o.to == 0 else o.urgent < 0:
                 continue
             f = f._replace(band=o.bands[band])
-            whole &= (o.reading(f) if kind == READING else o.alert(f)) == 0
+            whole &= (self._reading(o, f) if kind == READING else o.alert(f)) == 0
         return whole
+
+    def _reading(self, o, f):
+        """As Out.reading. Where the lane's rule is to wait for room, the supervisor is answered meanwhile."""
+        error, pause = o.reading(f, wait=o.block), 0.001
+        o.waited += error == errno.EAGAIN
+        while error == errno.EAGAIN:
+            self.wait(pause)
+            pause = min(2 * pause, 0.02)
+            error = o.reading(f, wait=not self.stopping)
+        return error
 
     def _take(self):
         """The next frame: urgent lanes first, senders in turn. The one before counts as acted on."""

@@ -115,6 +115,55 @@ func TestWorkerSends(t *testing.T) {
 	})
 }
 
+// TestWorkerWaitsForRoom: with full = "block" nothing is dropped at a full lane,
+// and the worker answers the supervisor while it waits.
+func TestWorkerWaitsForRoom(t *testing.T) {
+	t.Parallel()
+	if !testenv.PrivateIPC(t) {
+		return
+	}
+	atOnce(t, func(t *testing.T, l language) {
+		lanes := workertest.NewLanes(t)
+		if _, err := lanes.Routine.Throttle(2 * reading.Size); err != nil {
+			t.Fatal(err)
+		}
+		p := workertest.Program(t, 1, l.command(t, "worker"))
+		p.GrantBells(lanes, nil)
+		p.Grant("cpu_temp", scmrights.KindAttribute, workertest.Memfd(t, "20\n"))
+		out := lanes.Out(2)
+		out.Full = lane.Block
+		p.Start(lane.Start{
+			Settings: map[string]string{"role": "send", "every": "1ms"},
+			Sensors:  []lane.Sensor{workertest.Sensor(7, "cpu", "cpu_temp", "")}, Send: []lane.Out{out},
+		})
+		p.Ready()
+		waited := false // and then alive at a full lane
+		for m := range p.Heard {
+			if c, err := lane.DecodeCount(m.Body); m.Kind == lane.MsgCount && err == nil && c.Waited > 0 {
+				waited = true
+			}
+			if waited && m.Kind == lane.MsgAlive {
+				break
+			}
+		}
+		r := lanes.Receiver(2, 1)
+		for want := uint64(1); want <= 8; want++ {
+			item, err := r.Receive(t.Context())
+			if err != nil || item.Frame.Seq != want {
+				t.Fatalf("number %d, want %d; %v", item.Frame.Seq, want, err)
+			}
+		}
+		p.Stop()
+		if err := p.End(); err != nil {
+			t.Errorf("%v\n%s", err, p.Stderr.String())
+		}
+		last, _ := counted(t, p)
+		if c := last[false]; c.Waited == 0 || c.Dropped > 1 || c.Last != c.Taken+c.Dropped {
+			t.Errorf("%+v", c)
+		}
+	})
+}
+
 // TestWorkerResends: an alert that nobody acknowledges comes again after a second.
 func TestWorkerResends(t *testing.T) {
 	t.Parallel()

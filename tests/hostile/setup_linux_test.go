@@ -15,6 +15,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/bus"
+	"sallyport/internal/lane"
 	"sallyport/internal/launch"
 	"sallyport/internal/seccomp"
 	"sallyport/internal/seccomp/scmp"
@@ -69,10 +70,16 @@ var (
 	profiles = map[uint32]string{sampler: "sensor-read", store: "append-only", alarm: "gpio-line", rogue: "sensor-read"}
 )
 
+// mark of the lanes; only tests that call Watch are touched by it.
+var mark = bus.Mark{Percent: 50, For: time.Second}
+
 // openBus makes the lanes of a sampler that sends all, a rogue that sends
 // readings, a store that receives all and an alarm that receives alerts, as the
 // supervisor does, and opens them.
-func openBus(t *testing.T) *bus.Bus {
+func openBus(t *testing.T) *bus.Bus { return openBusThat(t, lane.DropNew) }
+
+// openBusThat is openBus with a rule for a full routine lane.
+func openBusThat(t *testing.T, full lane.Rule) *bus.Bus {
 	t.Helper()
 	all := []string{"*"}
 	member := func(id uint32) bus.Member {
@@ -84,6 +91,7 @@ func openBus(t *testing.T) *bus.Bus {
 		Queues: []bus.Queue{{
 			Name: "readings", UrgentBytes: 4096, RoutineBytes: 8192,
 			UrgentBands: map[string]uint16{"alert": 1}, RoutineBands: map[string]uint16{"reading": 9},
+			UrgentMark: mark, RoutineMark: mark, Full: full,
 		}},
 		Members: members, TapBytes: 4096,
 	})
@@ -185,9 +193,12 @@ func confined(t *testing.T, b *bus.Bus, id uint32, forgive bool) *worker {
 func compile(t *testing.T, b *bus.Bus, id uint32) (*seccomp.Bound, []byte) {
 	t.Helper()
 	r := b.Rights(id)
-	vars := seccomp.Vars{"self_pid": {seccomp.PIDTemplate}, "send_queues": {}, "receive_queues": {}, "frames": {}}
+	vars := seccomp.Vars{"self_pid": {seccomp.PIDTemplate}, "send_queues": {}, "receive_queues": {}, "block_queues": {}, "frames": {}}
 	for _, q := range r.Send {
 		vars["send_queues"] = append(vars["send_queues"], uint64(q))
+	}
+	for _, q := range r.Block {
+		vars["block_queues"] = append(vars["block_queues"], uint64(q))
 	}
 	for _, q := range r.Receive {
 		vars["receive_queues"] = append(vars["receive_queues"], uint64(q))

@@ -19,6 +19,7 @@ const hostileConfig = `
 supervisor {
   name    = "hostile"
   ids     = "21000-21099"
+  waive   = ["landlock", "cgroup-memory"]
   control = %[1]q
 }
 device "fridge" { sim = { wave = "sine", period = "10s", min = 1, max = 5 } }

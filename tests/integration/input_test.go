@@ -44,6 +44,7 @@ func write(t *testing.T, name, text string, mode os.FileMode) string {
 const good = `
 supervisor {
   ids     = "22000-22099"
+  waive   = ["landlock", "cgroup-memory"]
   control = "/run/input-test.sock"
 }
 device "load" { file = { path = "/proc/loadavg", decode = "field:0" } }

@@ -7,6 +7,10 @@
 // to die. The next round has a successor for whoever died, and offers it what
 // was lost. The last round has no plan: in it everything must arrive.
 //
+// In some rounds more happens than deaths. The worker has too few free numbers
+// for the first OFFER, so that the kernel cuts it and it is sent again; or, when
+// all is delivered, what was lent is revoked, and who dies, dies in that.
+//
 // What is counted:
 //
 //	lost    a descriptor that neither the parent kept nor the worker had, or

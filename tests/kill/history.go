@@ -2,6 +2,7 @@ package kill
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"sallyport/pkg/scmrights"
@@ -23,6 +24,24 @@ type Item struct {
 // Round is one hand-over; the zero value is one that nobody disturbs.
 type Round struct {
 	Parent, Worker Kill
+	// Narrow makes the worker short of descriptor numbers for the first OFFER: it
+	// has one less than this. What the kernel cut is sent again.
+	Narrow int
+	// Recall ends the round with a REVOKE of what was lent; Late is the death of
+	// the parent during it, from outside.
+	Recall bool
+	Late   Kill
+}
+
+func (r Round) String() string {
+	words := []string{r.Parent.String(), r.Worker.String()}
+	if r.Narrow > 0 {
+		words = append(words, fmt.Sprintf("narrow %d", r.Narrow-1))
+	}
+	if r.Recall {
+		words = append(words, strings.TrimSpace("recall "+r.Late.String()))
+	}
+	return strings.Join(slices.DeleteFunc(words, func(w string) bool { return w == "" }), " ")
 }
 
 // Kill is the Nth hit of a failpoint of one process; the zero value is none. At
@@ -55,7 +74,7 @@ func (h History) String() string {
 		items = append(items, fmt.Sprintf("%s %s in %d", modes[it.Mode].mode, sorts[it.Sort].name, it.Batch))
 	}
 	for _, r := range h.Rounds {
-		rounds = append(rounds, strings.TrimSpace(r.Parent.String()+" "+r.Worker.String()))
+		rounds = append(rounds, r.String())
 	}
 	return "[" + strings.Join(items, ", ") + "] [" + strings.Join(rounds, " | ") + "]"
 }
@@ -81,15 +100,19 @@ var modes = []struct {
 func hits(point string, fates []wire.Fate) int {
 	n := map[int]int{}
 	for _, f := range fates {
+		again := 0
+		if point != "P7" {
+			again = max(0, f.Attempts-1)
+		}
 		unreceipted := strings.Contains(f.Err, "without a receipt") || strings.Contains(f.Err, "not sent again")
 		committed := f.State == scmrights.StateCommitted.String() || strings.Contains(f.Err, "COMMIT was not taken")
 		switch {
 		case f.State == wire.Unsent, point == "P7" && unreceipted:
 			n[f.Batch] = 0
 		case point == "P6" && committed: // before COMMIT, and at the end
-			n[f.Batch] = 2
+			n[f.Batch] = 2 + again
 		default:
-			n[f.Batch] = 1
+			n[f.Batch] = 1 + again
 		}
 	}
 	sum := 0
@@ -99,10 +122,11 @@ func hits(point string, fates []wire.Fate) int {
 	return sum
 }
 
-// decides says whether it is known, of an item, if a worker that died at the
-// kill had written the receipt for it.
-func (k Kill) decides(h History) bool {
-	if k.outside() {
+// decides says whether it is known, of an item, if a worker that died had
+// written the receipt for it.
+func (r Round) decides(h History) bool {
+	k := r.Worker
+	if k.outside() || r.Narrow > 0 { // what was cut comes again, in any order
 		return false
 	}
 	for _, it := range h.Items {

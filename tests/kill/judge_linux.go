@@ -54,7 +54,7 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 		}
 		row := l.modeOf(f.Name)
 		reached := r.Worker.reached(f.Batch)
-		if workerDied && r.Worker.decides(l.history) && (has && !reached || reached && !has && !row.alone) {
+		if workerDied && r.decides(l.history) && (has && !reached || reached && !has && !row.alone) {
 			return finding(Lost, "%v: %s by its parent; the worker died at %v", o, f.State, r.Worker)
 		}
 		if has {
@@ -78,6 +78,7 @@ func (l *lane) judge(r Round, answer wire.Answer, got []wire.Got, workerDied boo
 			return finding(Lost, "the worker has %+v, offered was %v, receipted number %d", g, o, numbers[g.Name])
 		}
 	}
+	l.held, l.taken = parentHolds, workerHolds
 	return audit("worker", l.worker, 1, workerHolds)
 }
 
@@ -108,7 +109,7 @@ func (l *lane) finish() error {
 		return fmt.Errorf("parent at its end: %w", err)
 	}
 	if _, died, err = l.workerOutcome(true); err == nil && died {
-		err = errors.New("died without a plan")
+		err = l.count(l.last)
 	}
 	if err != nil {
 		return fmt.Errorf("worker at its end: %w", err)
@@ -116,7 +117,7 @@ func (l *lane) finish() error {
 	if err := audit("parent", l.parent, 0, nil); err != nil {
 		return err
 	}
-	return l.allGone(false)
+	return l.allGone(died)
 }
 
 // keeps says whether the parent has a copy of what had this fate.
@@ -138,10 +139,11 @@ func (l *lane) has(f wire.Fate) bool {
 	return f.State == scmrights.StateDelivered.String()
 }
 
-func (l *lane) modeOf(name string) (row struct{ held, alone bool }) {
+func (l *lane) modeOf(name string) (row struct{ held, alone, lent bool }) {
 	var i int
 	if _, err := fmt.Sscanf(name, "d%d", &i); err == nil {
-		row.held, row.alone = modes[l.history.Items[i].Mode].held, modes[l.history.Items[i].Mode].alone
+		m := modes[l.history.Items[i].Mode]
+		row.held, row.alone, row.lent = m.held, m.alone, m.mode == scmrights.ModeLend
 	}
 	return row
 }

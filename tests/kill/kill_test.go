@@ -88,7 +88,7 @@ func TestRandomKills(t *testing.T) {
 		value any
 	}{
 		{"seed", seed}, {"from", from}, {"next", tally.Next}, {"points", tally.Points}, {"lost", tally.Lost}, {"leaked", tally.Leaked},
-		{"stuck", tally.Stuck}, {"other", tally.Other}, {"hits", words(tally.Hits)},
+		{"stuck", tally.Stuck}, {"other", tally.Other}, {"resent", tally.Resent}, {"revoked", tally.Revoked}, {"hits", words(tally.Hits)},
 	} {
 		r.Add(l.key, l.value)
 	}
@@ -146,13 +146,14 @@ func play(t *testing.T, cfg kill.Config) *kill.Tally {
 	for _, words := range tally.Words {
 		t.Error(words)
 	}
-	t.Logf("%d histories, %d killed in %v (%.0f a second): %s", tally.Next-tally.From, tally.Points, tally.Took.Round(time.Millisecond),
-		float64(tally.Points)/tally.Took.Seconds(), words(tally.Hits))
+	t.Logf("%d histories, %d killed in %v (%.0f a second), %d descriptors sent again, %d revoked: %s", tally.Next-tally.From, tally.Points,
+		tally.Took.Round(time.Millisecond), float64(tally.Points)/tally.Took.Seconds(), tally.Resent, tally.Revoked, words(tally.Hits))
 	return tally
 }
 
 // TestEveryPairOfPoints is exhaustive: every failpoint of either side, in every
-// mode, and every two of them: with OFFERS offers in every mode, without it with
+// mode, also while the first OFFER is cut and sent again, and REVOKE of what was
+// lent; and every two of the points: with OFFERS offers in every mode, without it with
 // one and in the mode that has the most steps.
 func TestEveryPairOfPoints(t *testing.T) {
 	all := kill.Exhaustive(int(setting(t, "OFFERS", 1)), func(m scmrights.Mode) bool {
@@ -165,4 +166,7 @@ func TestEveryPairOfPoints(t *testing.T) {
 		return all[n], true
 	}})
 	everyPoint(t, tally)
+	if tally.Resent == 0 || tally.Revoked == 0 {
+		t.Errorf("%d descriptors were sent again, %d revoked", tally.Resent, tally.Revoked)
+	}
 }

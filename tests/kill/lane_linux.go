@@ -22,11 +22,16 @@ type lane struct {
 	lenient        bool           // errors of calls are expected
 	limit          time.Duration  // for every wait of the parent; 0 is plenty
 	killed         map[string]int // deaths by failpoint
+	resent         int            // descriptors that came more than once
+	revoked        int
 
 	// Of the history that runs now:
 	history History
 	objects map[string]*object // the open files by name, as they have to be kept or handed on
 	kept    map[string]bool    // names that the parent has from the round before
+	held    []*object          // what the parent had at the end of the last round that nobody died in
+	taken   []*object          // and what the worker had
+	last    Kill               // that of its worker, if BYE too can bring it there
 }
 
 // run plays one history to its end. After an error the processes are thrown
@@ -71,6 +76,10 @@ func (l *lane) round(r Round) (died bool, err error) {
 	if err := l.rest(); err != nil {
 		return false, err
 	}
+	l.last = Kill{}
+	if r.Worker.Point == "W3" {
+		l.last = r.Worker
+	}
 	if err := l.hand(r); err != nil {
 		return false, err
 	}
@@ -78,11 +87,16 @@ func (l *lane) round(r Round) (died bool, err error) {
 	if err != nil {
 		return false, fmt.Errorf("parent: %w", err)
 	}
+	for _, f := range fates.Fates {
+		if f.Attempts > 1 {
+			l.resent++
+		}
+	}
 	got, workerDied, err := l.workerOutcome(parentDied)
 	if err != nil {
 		return false, err
 	}
-	if r.Worker.outside() && !workerDied {
+	if r.Worker.outside() && !workerDied && !r.Recall {
 		if workerDied, err = l.diesLate(l.worker, r.Worker, nil); err != nil {
 			return false, err
 		}
@@ -109,7 +123,11 @@ func (l *lane) round(r Round) (died bool, err error) {
 	case parentDied:
 		return true, l.allGone(workerDied)
 	}
-	return workerDied, l.judge(r, fates, got, workerDied)
+	err = l.judge(r, fates, got, workerDied)
+	if err != nil || workerDied || !r.Recall {
+		return workerDied, err
+	}
+	return l.recall(r)
 }
 
 // rest brings the lane into the state in which a round begins: processes that
@@ -156,7 +174,7 @@ func (l *lane) hand(r Round) error {
 		}
 		offer.Items = append(offer.Items, item)
 	}
-	take := wire.Order{Do: wire.DoTake, Plan: l.plan(r.Worker), PID: os.Getpid(), Want: len(offer.Items), Limit: 3 * offer.Limit}
+	take := wire.Order{Do: wire.DoTake, Plan: l.plan(r.Worker), PID: os.Getpid(), Want: len(offer.Items), Limit: 3 * offer.Limit, Narrow: r.Narrow}
 	if take.Channel, err = number(workerEnd); err == nil {
 		offer.Channel, err = number(channel)
 	}
@@ -174,7 +192,7 @@ func (l *lane) hand(r Round) error {
 		o.release()
 	}
 	for a, k := range map[*actor]Kill{l.parent: r.Parent, l.worker: r.Worker} {
-		if k.outside() {
+		if k.outside() && !(r.Recall && a == l.worker) {
 			a.killAfter(time.Duration(k.Nth) * time.Microsecond)
 		}
 	}

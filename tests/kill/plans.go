@@ -22,6 +22,9 @@ const (
 // do, in microseconds.
 const longest = 1500
 
+// recalled is what a REVOKE takes, in the same unit.
+const recalled = 400
+
 // kills lists every hit of every failpoint of a hand-over with this many
 // offers: what the parent can die of, and the worker.
 func kills(offers int, exclusive bool) (parent, worker []Kill) {
@@ -62,9 +65,35 @@ func Exhaustive(offers int, deep func(scmrights.Mode) bool) []History {
 		for _, rounds := range plans(offers, row.alone, deep(row.mode)) {
 			all = append(all, History{items, rounds})
 		}
+		for _, rounds := range disturbed(offers, row.alone, row.mode == scmrights.ModeLend) {
+			all = append(all, History{items, rounds})
+		}
 	}
 	return all
 }
+
+// disturbed are rounds in which something other than a death happens as well: the
+// first OFFER is cut, so that what was in it is sent again, or what was lent is
+// called back.
+func disturbed(offers int, exclusive, lent bool) (rows [][]Round) {
+	parent, worker := kills(2*offers, exclusive) // as many records again
+	for _, k := range parent {
+		rows = append(rows, []Round{{Parent: k, Narrow: 1 + k.Nth%3}})
+	}
+	for _, k := range worker {
+		if k.Point != "W2" { // it is passed before
+			rows = append(rows, []Round{{Worker: k, Narrow: 1 + k.Nth%3}})
+		}
+	}
+	if lent {
+		rows = append(rows, []Round{{Recall: true}}, []Round{{Recall: true, Worker: recallPoint(offers)}},
+			[]Round{{Recall: true, Worker: Kill{AnyWorker, 100}}}, []Round{{Recall: true, Late: Kill{AnyParent, 100}}})
+	}
+	return rows
+}
+
+// recallPoint is the worker's W3 of the REVOKE, after WELCOME and the offers.
+func recallPoint(offers int) Kill { return Kill{"W3", offers + 2} }
 
 func plans(offers int, exclusive, deep bool) (rows [][]Round) {
 	parent, worker := kills(offers, exclusive)
@@ -127,6 +156,22 @@ func Random(seed, n uint64) History {
 		}
 		if which >= 2 {
 			r.Worker = pick(random, append(worker, Kill{AnyWorker, random.IntN(longest)}))
+		}
+		switch random.IntN(6) {
+		case 0:
+			r.Narrow = 1 + random.IntN(4)
+		case 1:
+			r.Recall = true
+			switch random.IntN(4) {
+			case 0:
+				r.Parent, r.Worker = Kill{}, recallPoint(offers)
+			case 1:
+				r.Parent, r.Worker = Kill{}, Kill{AnyWorker, random.IntN(recalled)}
+			case 2:
+				r.Parent, r.Worker, r.Late = Kill{}, Kill{}, Kill{AnyParent, random.IntN(recalled)}
+			case 3:
+				r.Parent, r.Worker = Kill{}, Kill{}
+			}
 		}
 		h.Rounds = append(h.Rounds, r)
 	}

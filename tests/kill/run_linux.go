@@ -35,6 +35,8 @@ type Tally struct {
 	Lost, Leaked int
 	Stuck, Other int // Other: errors of the harness, and processes that ended by themselves
 	Hits         map[string]int
+	Resent       int // descriptors that were sent more than once
+	Revoked      int // descriptors that a worker gave back
 	Took         time.Duration
 	Words        []string // of what was found
 }
@@ -144,8 +146,7 @@ func (r *runner) lane(ready chan spawned) {
 			break
 		}
 		err := l.run(h)
-		r.add(l.killed)
-		clear(l.killed)
+		r.add(l)
 		if err != nil {
 			r.note(fmt.Errorf("history %d: %w", n, err))
 		}
@@ -167,13 +168,17 @@ func (r *runner) take() (n uint64, h History, more bool) {
 	return n, h, more
 }
 
-func (r *runner) add(killed map[string]int) {
+func (r *runner) add(l *lane) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for point, n := range killed {
+	for point, n := range l.killed {
 		r.tally.Hits[point] += n
 		r.tally.Points += n
 	}
+	r.tally.Resent += l.resent
+	r.tally.Revoked += l.revoked
+	clear(l.killed)
+	l.resent, l.revoked = 0, 0
 }
 
 func (r *runner) note(err error) {

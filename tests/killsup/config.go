@@ -25,6 +25,7 @@ const configuration = `
 supervisor {
   name    = "kill"
   ids     = "%[2]d-%[3]d"
+  waive   = ["landlock", "cgroup-memory"]
   control = "%[1]s/control"
 }
 device "load" { file = { path = "/proc/loadavg", decode = "field:0" } }

@@ -35,6 +35,7 @@ func gateway(t *testing.T) string {
 const networkConfiguration = `
 supervisor {
   ids     = "22000-22099"
+  waive   = ["landlock", "cgroup-memory"]
   control = "%[1]s/control"
 }
 socket "%[2]s" { %[3]s = "%[4]s" }
@@ -137,6 +138,7 @@ func TestShell(t *testing.T) {
 		return fmt.Sprintf(`
 supervisor {
   ids     = "22000-22099"
+  waive   = ["landlock", "cgroup-memory"]
   control = "%[1]s/control"
 }
 worker "it" {

@@ -51,6 +51,7 @@ const configuration = `
 supervisor {
   name    = "programs"
   ids     = "22000-22099"
+  waive   = ["landlock", "cgroup-memory"]
   control = "%[1]s/control"
 }
 socket "request" {
@@ -69,10 +70,13 @@ worker "it" {
 }
 `
 
-// start runs the built supervisor with the rest of the worker's block.
-func start(t *testing.T, worker string) *running {
+// start runs the built supervisor with the rest of the worker's block; pairs of
+// texts replace others in the configuration.
+func start(t *testing.T, worker string, pairs ...string) *running {
 	t.Helper()
-	return startWith(t, func(dir string) string { return fmt.Sprintf(configuration, dir, worker) })
+	return startWith(t, func(dir string) string {
+		return strings.NewReplacer(pairs...).Replace(fmt.Sprintf(configuration, dir, worker))
+	})
 }
 
 // startWith runs it with a configuration for a directory, which has the control

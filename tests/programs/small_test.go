@@ -2,6 +2,7 @@ package programs_test
 
 import (
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -79,6 +80,47 @@ func TestNotify(t *testing.T) {
 	}
 	if !strings.Contains(r.log.String(), "no sign of life for 1s") {
 		t.Error("the reason is not said")
+	}
+}
+
+// TestOnConnect: nobody is there until somebody connects, and again after the
+// program left by itself; one that an operator stopped stays so.
+func TestOnConnect(t *testing.T) {
+	r := start(t, fmt.Sprintf("  command  = [%q, \"notify\"]\n  protocol = 0\n  notify   = true\n  start    = \"on-connect\"\n", small(t)),
+		`"always"`, `"on-failure"`)
+	if st := r.until("an answer", func(st status) bool { return st.State != "" }); st.State != "declared" || st.PID != 0 {
+		t.Fatalf("before anybody connected: %+v", st)
+	}
+	for life := 1; life <= 2; life++ {
+		if _, err := r.echo('a'); err != nil {
+			t.Fatal(err)
+		}
+		if st := r.until("ready", ready); st.Epoch != life {
+			t.Errorf("life %d: %+v", life, st)
+		}
+		if _, err := r.echo('q'); err == nil {
+			t.Error("it was answered after its end")
+		}
+		r.until("its end", func(st status) bool { return st.State == "stopped" && st.LastExit == "exit 0" })
+	}
+	if text, err := exec.Command("../../bin/sallyport", "stop", "it", "--socket", filepath.Join(r.dir, "control")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	conn, err := net.Dial("unix", r.request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if st := r.status(); st.Epoch != 2 {
+		t.Errorf("a connection started what an operator had stopped: %+v", st)
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if text, err := exec.Command("../../bin/sallyport", "start", "it", "--socket", filepath.Join(r.dir, "control")).CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, text)
+	}
+	if _, err := r.echo('a'); err != nil {
+		t.Error(err)
 	}
 }
 

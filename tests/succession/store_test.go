@@ -24,6 +24,7 @@ supervisor {
   name    = "stored"
   ids     = "23000-23099"
   control = "%[1]s/control"
+  waive   = ["landlock", "cgroup-memory"]
 }
 device "load" {
   file = { path = "%[1]s/value", decode = "raw" }

@@ -72,6 +72,7 @@ worker "arguments" {
   }
   limits {
     memory = "99999999999GiB"
+    cpu    = "0.5"
   }
 }
 queue "empty" {

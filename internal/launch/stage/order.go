@@ -5,6 +5,8 @@ import (
 	"fmt"
 
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/landlock"
 )
 
 // Descriptors at the start of the stage. 0, 1, 2 and ChannelFD stay for the
@@ -58,8 +60,10 @@ type Order struct {
 	Program   bool     // there is a second executable at ProgramFD
 	Notify    bool     // a datagram socket is wanted at Notify
 	ReadOnly  []string // absolute paths to be seen in the root
+	Landlock  int      // version of the interface to be used; 0 for none
 
 	notifySocket int // of bindNotify, until it is moved to NotifyFD
+	rules        *landlock.Ruleset
 }
 
 // Encode writes the order for the memory file.

@@ -11,7 +11,7 @@ import (
 )
 
 // steps is the launch in its order. The order matters: mounts need the
-// privileges, the limits come after the descriptor above them, a change of ids
+// privileges, the limits come after the descriptors above them, a change of ids
 // clears the parent-death signal, and after the filter nothing can be done.
 var steps = []struct {
 	name string
@@ -20,9 +20,11 @@ var steps = []struct {
 	{"session", session},
 	{"root", emptyRoot},
 	{"executable", executable},
+	{"rules", rules},
 	{"limits", limits},
 	{"privileges", privileges},
 	{"parent", parent},
+	{"restrict", restrict},
 	{"exec", exec},
 }
 

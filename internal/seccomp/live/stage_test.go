@@ -100,7 +100,7 @@ func start(t *testing.T, role, deed string, forgive bool, line func(r *run, line
 	if err != nil {
 		t.Fatal(err)
 	}
-	b, err := p.Bind(seccomp.Native(), seccomp.Vars{"send_queues": {}, "receive_queues": {}, "frames": {}})
+	b, err := p.Bind(seccomp.Native(), seccomp.Vars{"send_queues": {}, "receive_queues": {}, "block_queues": {}, "frames": {}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,7 +18,7 @@ import (
 	"sallyport/policy"
 )
 
-var vars = seccomp.Vars{"send_queues": {3, 32769, 65540}, "receive_queues": {4, 32771}, "frames": {64, 256}, "self_pid": {seccomp.PIDTemplate}}
+var vars = seccomp.Vars{"send_queues": {3, 32769, 65540}, "receive_queues": {4, 32771}, "block_queues": {3}, "frames": {64, 256}, "self_pid": {seccomp.PIDTemplate}}
 
 func role(t testing.TB, name string, a seccomp.Arch) *seccomp.Bound {
 	t.Helper()

@@ -127,7 +127,8 @@ static size_t json(void)
 		key(",", "bands");
 		for (unsigned k = 0; k < start.out[i].bands; k++)
 			number(k ? "," : "{", start.out[i].band[k].name, start.out[i].band[k].type);
-		at += (size_t)sprintf((char *)made + at, start.out[i].bands ? "}}" : "{}}");
+		named(start.out[i].bands ? "}," : "{},", "full", start.out[i].full);
+		made[at++] = '}';
 	}
 	key(start.send ? "]," : "[],", "receive");
 	for (unsigned i = 0; i < start.receive; i++) {

@@ -3,7 +3,8 @@
 // answers "ok N", with what the call returned, or the name of an errno.
 //
 //	send ID TYPE SIZE FLAGS | frame ID TYPE HEX | receive ID TYPE SIZE FLAGS
-//	get KEY FLAGS | control ID COMMAND | flood ID TYPE SIZE
+//	get KEY FLAGS | control ID COMMAND
+//	flood ID TYPE SIZE, until the lane is full | storm ID TYPE SIZE, until it is closed
 package main
 
 import (
@@ -74,6 +75,12 @@ func do(order string) (int, error) {
 		return int(made), err
 	case "control":
 		return 0, control(id, int(n[1]))
+	case "storm":
+		for {
+			if err := sys.MsgSend(id, n[1], make([]byte, n[2]), sys.MsgNoWait); err != nil && err != syscall.EAGAIN {
+				return 0, err
+			}
+		}
 	case "flood":
 		for count := 0; ; count++ {
 			if err := sys.MsgSend(id, n[1], make([]byte, n[2]), sys.MsgNoWait); err != nil {

@@ -47,6 +47,8 @@ func main() {
 			say(a.worker(o))
 		case wire.DoOffer:
 			say(a.parent.offer(o))
+		case wire.DoRecall:
+			say(a.parent.recall(o))
 		case wire.DoPart:
 			say(a.parent.part())
 		case wire.DoEnd:

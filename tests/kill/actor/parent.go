@@ -82,7 +82,7 @@ func (p *parent) handOver(o wire.Order) (fates []wire.Fate) {
 		if err := g.Wait(ctx); err != nil {
 			f.Err = err.Error()
 		}
-		f.State, f.Number = g.State().String(), g.WorkerFD()
+		f.State, f.Number, f.Attempts = g.State().String(), g.WorkerFD(), g.Attempts()
 		fates = append(fates, f)
 	}
 	return fates
@@ -123,7 +123,8 @@ func (p *parent) open(o wire.Order) (*scmrights.Conn, []*os.File, error) {
 	p.worker = os.NewFile(uintptr(pidfd), "worker")
 	half := time.Duration(o.Limit) * time.Millisecond / 2
 	conn, err := scmrights.NewConn(channel, scmrights.Config{PID: o.Worker, PidFD: p.worker, Compare: 2,
-		SendTimeout: half, ReceiptTimeout: half, CommitTimeout: half})
+		SendTimeout: half, ReceiptTimeout: half, CommitTimeout: half, RevokeTimeout: half,
+		Resends: resends})
 	if err != nil {
 		p.fail(p.worker.Close())
 	}
@@ -168,6 +169,31 @@ func (p *parent) settle() {
 		p.note(fmt.Errorf("the ledger is not even after Close: %+v", b))
 	}
 	p.conn, p.grants = nil, nil
+}
+
+// resends are enough for a worker that is short of numbers for some seconds.
+const resends = 8
+
+// recall takes back what was lent and says how it went.
+func (p *parent) recall(o wire.Order) wire.Answer {
+	ctx, cancel := waits(o)
+	defer cancel()
+	var lent []*scmrights.Grant
+	for _, g := range p.grants {
+		if g.Mode() == scmrights.ModeLend && g.State() == scmrights.StateDelivered {
+			lent = append(lent, g)
+		}
+	}
+	err := p.conn.Revoke(ctx, lent...)
+	var fates []wire.Fate
+	for _, g := range lent {
+		f := wire.Fate{Name: g.Name(), State: g.State().String()}
+		if err != nil {
+			f.Err = err.Error()
+		}
+		fates = append(fates, f)
+	}
+	return p.answer(wire.SayRecalled, fates)
 }
 
 // part closes the channel and keeps what can be offered again.

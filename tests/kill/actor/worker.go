@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -40,6 +41,11 @@ func take(o wire.Order) (answer wire.Answer) {
 		}
 		return answer
 	}
+	if o.Narrow > 0 {
+		widen, err := narrow(o.Narrow - 1)
+		fail(err)
+		defer widen()
+	}
 	ctx, cancel := waits(o)
 	defer cancel()
 	var files []*os.File
@@ -66,7 +72,9 @@ func take(o wire.Order) (answer wire.Answer) {
 		if fault.On("forget") {
 			continue // on purpose: it stays open
 		}
-		fail(f.Close())
+		if err := f.Close(); !errors.Is(err, os.ErrClosed) { // lent, revoked, and closed by the library
+			fail(err)
+		}
 	}
 	fail(peer.Close())
 	return answer
@@ -90,4 +98,42 @@ func look(g scmrights.Granted) wire.Got {
 		}
 	})
 	return got
+}
+
+// narrow leaves this process so many free numbers of descriptors, until the first
+// record after WELCOME was received: one that carries more is cut by the kernel.
+// Then, or when widen is called, it has as many as before.
+func narrow(free int) (widen func(), err error) {
+	var before unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &before); err != nil {
+		return func() {}, os.NewSyscallError("getrlimit", err)
+	}
+	lowest, err := unix.FcntlInt(wire.ControlFD, unix.F_DUPFD_CLOEXEC, 0)
+	if err != nil {
+		return func() {}, os.NewSyscallError("fcntl", err)
+	}
+	if err := unix.Close(lowest); err != nil {
+		return func() {}, os.NewSyscallError("close", err)
+	}
+	limit := before
+	limit.Cur = uint64(lowest + free)
+	if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
+		return func() {}, os.NewSyscallError("setrlimit", err)
+	}
+	received := fault.Hits("W3")
+	over, widened := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(widened)
+		for tick := time.NewTicker(time.Millisecond); fault.Hits("W3") == received; {
+			select {
+			case <-over:
+				tick.Stop()
+				_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &before)
+				return
+			case <-tick.C:
+			}
+		}
+		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &before) // it was valid before
+	}()
+	return sync.OnceFunc(func() { close(over); <-widened }), nil
 }

@@ -11,10 +11,11 @@ const ControlFD = 3
 
 // What an order asks for.
 const (
-	DoTake  = "take"  // be a worker on Channel
-	DoOffer = "offer" // be the parent on Channel, and offer Items
-	DoPart  = "part"  // parent: close the channel, keep what can be offered again
-	DoEnd   = "end"   // parent: close everything
+	DoTake   = "take"   // be a worker on Channel
+	DoOffer  = "offer"  // be the parent on Channel, and offer Items
+	DoRecall = "recall" // parent: take back what was lent
+	DoPart   = "part"   // parent: close the channel, keep what can be offered again
+	DoEnd    = "end"    // parent: close everything
 )
 
 // Order is from the harness. Numbers of descriptors are the harness's own, of
@@ -29,6 +30,10 @@ type Order struct {
 	Items   []Item
 	Want    int // how many descriptors the worker is to expect
 	Limit   int `json:",omitempty"` // milliseconds that a wait may take; 0 is plenty
+	// Narrow makes a worker have Narrow-1 free numbers of descriptors when the first
+	// OFFER comes, so that the kernel cuts it; afterwards it has enough. 0 is enough
+	// all the time.
+	Narrow int `json:",omitempty"`
 }
 
 // Item is a descriptor to be offered: FD, or what the parent kept under this
@@ -44,12 +49,13 @@ type Item struct {
 
 // What an answer says.
 const (
-	SayTaken  = "taken"  // the descriptors of the order were fetched
-	SayGot    = "got"    // worker: Want descriptors are here
-	SayOver   = "over"   // worker: the channel has ended, everything is closed
-	SayFate   = "fate"   // parent: every grant has ended
-	SayParted = "parted" // parent: the channel is closed
-	SayEnded  = "ended"  // parent: everything is closed
+	SayTaken    = "taken"    // the descriptors of the order were fetched
+	SayGot      = "got"      // worker: Want descriptors are here
+	SayOver     = "over"     // worker: the channel has ended, everything is closed
+	SayFate     = "fate"     // parent: every grant has ended
+	SayRecalled = "recalled" // parent: everything lent is back, or will not come
+	SayParted   = "parted"   // parent: the channel is closed
+	SayEnded    = "ended"    // parent: everything is closed
 )
 
 // Answer is from an actor. Failed are errors that it had from a call; Trouble is
@@ -71,11 +77,12 @@ type Got struct {
 
 // Fate is how a grant ended: the word of its State, or Unsent.
 type Fate struct {
-	Name   string
-	State  string
-	Batch  int
-	Number int32 // in the worker, by its receipt
-	Err    string
+	Name     string
+	State    string
+	Batch    int
+	Number   int32 // in the worker, by its receipt
+	Attempts int   // how often it was sent
+	Err      string
 }
 
 // Unsent is the fate of an item whose Offer failed: the parent still has the
