@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -26,7 +27,7 @@ func takeOver(o options, log hclog.Logger) int {
 	var e *estate
 	adopted := make(chan error, 1)
 	go func() {
-		adopted <- guarded("take over", func() (err error) {
+		adopted <- guarded("adopt", func() (err error) {
 			if e, err = readEstate(o.takeOver.estate); err != nil {
 				return err
 			}
@@ -42,7 +43,8 @@ func takeOver(o options, log hclog.Logger) int {
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "supervisor: cannot take over:", err)
 		if o.takeOver.before >= 0 {
-			err = goBack(o.takeOver, err)
+			why, _, _ := strings.Cut(err.Error(), "\n") // without the stack of a panic
+			err = goBack(o.takeOver, why)
 			fmt.Fprintln(os.Stderr, "supervisor: cannot go back:", err)
 		}
 		return exitFailed
@@ -62,12 +64,13 @@ func takeOver(o options, log hclog.Logger) int {
 }
 
 // goBack executes the program before. It returns only an error.
-func goBack(t succession, why error) error {
+func goBack(t succession, why string) error {
+	unix.CloseOnExec(t.before) // it has done its part
 	x := &execution{program: os.NewFile(uintptr(t.before), "before"), estate: os.NewFile(uintptr(t.estate), "estate")}
 	if e, err := readEstate(t.estate); err == nil {
 		x.keep = e.Keep
 	} // else nothing was adopted, and nothing marked
-	return x.run(why.Error())
+	return x.run(why)
 }
 
 // closeSuccession gives up what only a way back needed.

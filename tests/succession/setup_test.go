@@ -81,7 +81,7 @@ func (l *lockedBuffer) String() string {
 func launch(t *testing.T, dir, file string, prepare func(*exec.Cmd)) *running {
 	t.Helper()
 	r := &running{t: t, log: &lockedBuffer{}, ended: make(chan struct{}), client: control.Client{Path: filepath.Join(dir, "control")}}
-	r.cmd = exec.Command(program(t, "supervisor"), file)
+	r.cmd = exec.Command(program(t, "supervisor"), "-log-level=debug", file)
 	r.cmd.Stderr = r.log
 	if prepare != nil {
 		prepare(r.cmd)
