@@ -189,3 +189,44 @@ func TestAdoptedListener(t *testing.T) {
 	// The first one's listener, without Execute.
 	first.Interrupt(nil)
 }
+
+// TestEventsGoOnAfterUpgrading: a follower that is cut behind `upgrading` follows
+// again, and is given nothing twice.
+func TestEventsGoOnAfterUpgrading(t *testing.T) {
+	hub := &control.Hub{}
+	client, server := serve(t, hub)
+	hub.Publish(control.Output{Device: "first"})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var got []string
+	for line, err := range client.Events(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, e, err := control.Decode(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%T", e))
+		switch e := e.(type) {
+		case control.Output:
+			if e.Device == "first" {
+				hub.Publish(control.Upgrading{})
+			}
+		case control.Upgrading:
+			if err := server.Pause(ctx, control.Request{}); err != nil {
+				t.Fatal(err)
+			}
+			server.Resume()
+			hub.Publish(control.Upgraded{})
+		case control.Upgraded:
+			cancel()
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if want := "[control.Output control.Upgrading control.Upgraded]"; fmt.Sprint(got) != want {
+		t.Errorf("followed %v, want %s", got, want)
+	}
+}

@@ -282,7 +282,7 @@ func TestFollowersAreToldAndCut(t *testing.T) {
 	began := make(chan struct{})
 	go func() {
 		line := ""
-		for l, err := range r.client.Events(context.Background()) {
+		for l, err := range r.client.Stream(context.Background()) {
 			if err != nil {
 				line = err.Error()
 				break
