@@ -51,6 +51,7 @@ func TestUpgradeSoak(t *testing.T) {
 		t.Errorf("open are %d descriptors, were %d: %q, %q", len(now), len(table), now, table)
 	}
 	workers := r.status()
+	r.events(t, "alert", 1) // so that there was one
 	sum := r.summary()
 	for name, st := range workers {
 		if _, err := os.Stat(fmt.Sprintf("/proc/%d", st.PID)); err == nil {

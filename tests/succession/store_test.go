@@ -22,7 +22,7 @@ import (
 const stored = `
 supervisor {
   name    = "stored"
-  ids     = "23000-23099"
+  ids     = "%[3]s"
   control = "%[1]s/control"
   waive   = ["landlock", "cgroup-memory"]
 }
