@@ -78,10 +78,25 @@ diff-sysvctl: ## random queue programs, kernel against model (N=100000 SEED= RES
 	@N=$(or $(N),100000) SEED=$(SEED) RESUME=$(RESUME) RESULTS=$(CURDIR)/docs/results/diff-sysvctl.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestProgramsAgainstModel$$' ./tests/differential
 
+.PHONY: soak-alerts
+soak-alerts: ## alerts to receivers that are killed at random (N=100000 SEED=)
+	@N=$(or $(N),100000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/soak-alerts.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestNoAlertIsLostInSilence$$' ./tests/alerts
+
+.PHONY: handovers
+handovers: build ## confined workers in Python, in C and at level 1, granted things N=1000 times each
+	@HANDOVERS=$(or $(N),1000) RESULTS=$(CURDIR)/docs/results/handovers.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestHandovers' ./tests/programs
+
 .PHONY: strace-scmrights
 strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 SEED=)
 	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^TestInjectedErrors$$' ./tests/kill
+
+.PHONY: suite
+suite: build ## run a folder of built programs under a profile (SUITE=path PROFILE=c-basic TABLE= UPDATE=)
+	@SUITE=$(abspath $(SUITE)) PROFILE=$(PROFILE) TABLE=$(if $(TABLE),$(abspath $(TABLE))) UPDATE=$(UPDATE) \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestSuite$$' ./tests/suite
 
 # The inputs that fuzzers found interesting stay in the go command's cache; one
 # that failed goes into testdata/fuzz of its package.
@@ -132,9 +147,9 @@ model: ## check the Promela model of the hand-over with spin (QUICK=1: a smaller
 	@$(GO) run ./internal/modelcheck/cmd $(if $(QUICK),-quick) pkg/scmrights/model
 
 .PHONY: machine
-machine: setup ## boot whole emulated computers and run tests in them (ONLY="arm raspi3b")
+machine: cross ## boot whole emulated computers and run tests in them (ONLY="arm raspi3b")
 	@tools/machine.sh
-	@$(GO) run ./tests/machine/cmd -results docs/results/machine.txt -required tests/machine/required.txt $(ONLY)
+	@$(GO) run ./tests/machine/cmd -results docs/results/machine.txt $(ONLY)
 
 .PHONY: narrow
 narrow: setup ## run the queue tests as a 32-bit program of this machine (386)
@@ -146,6 +161,7 @@ lint: setup ## gofmt, go vet and staticcheck (pinned in tools/go.mod)
 	if [ -n "$$out" ]; then echo "not formatted (make fmt):"; echo "$$out"; exit 1; fi
 	@$(GO) vet ./...
 	@$(GO) vet -tags integration ./tests/integration
+	@$(GO) vet -tags machine ./tests/machine/...
 	@$(GO) vet -tags fault $(FAULTED)
 	@$(GO) tool -modfile=tools/go.mod staticcheck ./...
 	@echo "lint: clean"

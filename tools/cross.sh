@@ -35,7 +35,9 @@ else
 	tools/setup.sh cross
 	[ -e "$root/usr/lib/$triplet/libseccomp.so.2" ] || tools/debs.sh arm64 "$root" libseccomp2 libseccomp-dev
 	echo "cross: supervisor for arm64"
-	CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$triplet-gcc \
+	# CGO_LDFLAGS: what pkg-config said is no part of the go command's cache key,
+	# and another clone's library would be looked for.
+	CGO_ENABLED=1 GOOS=linux GOARCH=arm64 CC=$triplet-gcc CGO_LDFLAGS="-O2 -g -L$root/usr/lib/$triplet" \
 		PKG_CONFIG_LIBDIR="$root/usr/lib/$triplet/pkgconfig" PKG_CONFIG_SYSROOT_DIR="$root" \
 		"$go" build -trimpath -buildvcs=false -o "$out/arm64/" ./cmd/supervisor
 fi

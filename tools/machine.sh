@@ -10,5 +10,5 @@ for arch in armhf:armmp arm64:arm64 amd64:amd64; do
 	mkdir -p build/machine/kernels
 	tools/debs.sh "${arch%%:*}" "$into" "linux-image-${arch##*:}^"
 	# Newer packages hold compressed modules, which the initramfs has no use for.
-	find "$into" -name 'i2c-*.ko.xz' -exec xz -d {} +
+	find "$into" \( -name 'i2c-*.ko.xz' -o -name 'at24.ko.xz' \) -exec xz -d {} +
 done

@@ -40,6 +40,10 @@ func play(role string, args []string) error {
 		return pour(queue(0), sysvctl.Type(n[1]), -1)
 	case "alert":
 		return sendAlerts(queue(0), n[1])
+	case "saturate-lane":
+		return saturateLane(n[0], n[1])
+	case "alert-lane":
+		return alertLane(n[0], n[1], n[2], n[3])
 	case "wait":
 		return wait(queue(0))
 	case "listen":

@@ -79,7 +79,11 @@ func (d *demo) run(ctx context.Context) (err error) {
 	}()
 	d.show = shower{out: d.out}
 	d.client = control.Client{Path: files.socket}
-	parent, err := startSupervisor(programs, files.config, d.verbose)
+	level := "error"
+	if d.verbose {
+		level = "debug"
+	}
+	parent, err := startSupervisor(programs, files.config, level)
 	if err != nil {
 		return err
 	}

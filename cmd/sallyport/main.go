@@ -6,12 +6,14 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/sys/unix"
 
 	"sallyport/internal/config"
 	"sallyport/internal/control"
+	"sallyport/internal/explain"
 	"sallyport/pkg/sysvctl"
 )
 
@@ -52,12 +54,26 @@ func execute(ctx context.Context) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return exit{exitUsage, fmt.Sprintf("%v\nsee: %s --help", err, c.CommandPath())}
 	})
-	root.AddCommand(demoCommand(), runCommand(), checkCommand(), statusCommand(), inspectCommand(), eventsCommand(),
+	root.AddCommand(
+		demoCommand(), runCommand(), versionCommand(),
+		checkCommand(), fmtCommand(), explainCommand(), devicesCommand(), doctorCommand(),
+		statusCommand(), topCommand(), inspectCommand(), eventsCommand(), logsCommand(),
 		operateCommand("start", "start a worker that is down"),
 		operateCommand("stop", "take a worker's rights, then let it end"),
-		operateCommand("restart", "stop a worker and start it again, given up or not"), reloadCommand(), upgradeCommand(), queueCommand(), fdCommand(), versionCommand())
-	return report(root.ExecuteContext(ctx))
+		operateCommand("restart", "stop a worker and start it again, given up or not"),
+		reloadCommand(), upgradeCommand(),
+		plotCommand(), exportCommand(),
+		queueCommand(), fdCommand(), policyCommand(),
+	)
+	err := root.ExecuteContext(ctx)
+	if err != nil && strings.HasPrefix(err.Error(), "unknown command ") { // cobra has no type for it
+		err = exit{exitUsage, err.Error() + "; `sallyport --help` lists them"}
+	}
+	return report(err)
 }
+
+// generalCodes are the codes of errors that have none of their own, by exit code.
+var generalCodes = map[int]string{exitFailed: "SP0001", exitUsage: "SP0002", exitConfiguration: "SP0003", exitNotPermitted: "SP0005", exitNoSuch: "SP0006"}
 
 // report prints an error once and gives the exit code for it.
 func report(err error) int {
@@ -70,28 +86,31 @@ func report(err error) int {
 		return 0
 	case errors.As(err, &coded):
 		if coded.text != "" {
-			fmt.Fprintln(os.Stderr, "sallyport:", coded.text)
+			complain(coded.code, coded.text)
 		}
 		return coded.code
 	case errors.As(err, &problems):
-		fmt.Fprint(os.Stderr, problems.Error())
+		fmt.Fprintln(os.Stderr, problems.Error())
+		complain(exitConfiguration, fmt.Sprintf("%d mistakes", len(problems)))
 		return exitConfiguration
 	case errors.As(err, &fault):
 		fmt.Fprintln(os.Stderr, "sallyport:", fault)
-		if code, known := faultExits[fault.Code]; known {
-			return code
+		if page, known := explain.Find(fault.Code); known {
+			return page.Exit
 		}
-		return exitFailed
+		return exitFailed // of a later release
 	case errors.As(err, &queue):
-		fmt.Fprintln(os.Stderr, "sallyport:", err)
+		complain(queueExit(err), err.Error())
 		return queueExit(err)
 	}
-	fmt.Fprintln(os.Stderr, "sallyport:", err)
+	complain(exitFailed, err.Error())
 	return exitFailed
 }
 
-// faultExits are the exit codes of faults; all others are exitFailed.
-var faultExits = map[string]int{"SP0411": exitUnreachable, "SP0403": exitNotPermitted, "SP0421": exitNoSuch, "SP0422": exitUsage, "SP0431": exitRefused, "SP0433": exitNoSuch}
+// complain prints an error with the general code of its kind.
+func complain(code int, text string) {
+	fmt.Fprintf(os.Stderr, "sallyport: %s: %s\n", generalCodes[code], text)
+}
 
 // queueExit is the exit code for an error of a message queue.
 func queueExit(err error) int {

@@ -18,7 +18,7 @@ func operateCommand(verb, short string) *cobra.Command {
 	var socket string
 	var asJSON bool
 	c := &cobra.Command{
-		Use: verb + " WORKER", Short: short, Args: exactly(1),
+		Use: verb + " WORKER", Short: short, Args: exactly(1), ValidArgsFunction: completeWorkers(&socket),
 		RunE: func(c *cobra.Command, args []string) error {
 			items, err := control.Client{Path: socket}.Ask(c.Context(), verb, map[string]string{"worker": args[0]})
 			if err != nil {

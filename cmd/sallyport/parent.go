@@ -26,12 +26,22 @@ type parent struct {
 // namespace of its own in which one id is mapped: ours. It ends in order when
 // this command dies (PDEATHSIG), and it is out of reach of the terminal's
 // Ctrl-C, which is for this command.
-func startSupervisor(programs install.Dir, config string, verbose bool) (*parent, error) {
-	level := "error"
-	if verbose {
-		level = "debug"
+func startSupervisor(programs install.Dir, config, level string, flags ...string) (*parent, error) {
+	cmd := supervisorCommand(programs, config, level, flags...)
+	if err := cmd.Start(); err != nil {
+		return nil, refused(err)
 	}
-	cmd := exec.Command(programs.Supervisor(), "-log-level="+level)
+	p := &parent{cmd: cmd, done: make(chan struct{})}
+	go func() {
+		cmd.Wait() // the code is read from ProcessState
+		close(p.done)
+	}()
+	return p, nil
+}
+
+// supervisorCommand is the supervisor on a file, ready to be started.
+func supervisorCommand(programs install.Dir, config, level string, flags ...string) *exec.Cmd {
+	cmd := exec.Command(programs.Supervisor(), append(flags, "-log-level="+level)...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = nil, os.Stderr, os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: unix.SIGTERM}
 	owner := os.Getenv("SUDO_UID") // a clone belongs to whoever typed sudo
@@ -46,15 +56,7 @@ func startSupervisor(programs install.Dir, config string, verbose bool) (*parent
 		cmd.Args = append(cmd.Args, "-owner="+owner)
 	}
 	cmd.Args = append(cmd.Args, config)
-	if err := cmd.Start(); err != nil {
-		return nil, refused(err)
-	}
-	p := &parent{cmd: cmd, done: make(chan struct{})}
-	go func() {
-		cmd.Wait() // the code is read from ProcessState
-		close(p.done)
-	}()
-	return p, nil
+	return cmd
 }
 
 // overflowID stands for every id that a user namespace does not map.

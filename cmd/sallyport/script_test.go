@@ -21,6 +21,8 @@ func TestQueueControl(t *testing.T)  { queueScript(t, "control") }
 func TestQueueExchange(t *testing.T) { queueScript(t, "exchange") }
 func TestQueueLanes(t *testing.T)    { queueScript(t, "lanes") }
 func TestQueueFlood(t *testing.T)    { queueScript(t, "flood") }
+func TestQueueGolden(t *testing.T)   { queueScript(t, "golden") }
+func TestQueueShared(t *testing.T)   { queueScript(t, "shared") }
 
 func queueScript(t *testing.T, name string) {
 	t.Setenv(programsVariable, programs(t)) // the child need not build again
@@ -31,13 +33,14 @@ func queueScript(t *testing.T, name string) {
 
 func scripts(t *testing.T, p testscript.Params) {
 	dir := programs(t)
+	p.UpdateScripts = os.Getenv("UPDATE_SCRIPTS") != ""
 	p.Setup = func(e *testscript.Env) error {
 		e.Setenv("PATH", dir+":"+os.Getenv("PATH"))
 		// Configurations must be in a folder that nobody else can write.
 		return os.Chmod(e.WorkDir, 0o755)
 	}
 	p.Condition = func(cond string) (bool, error) { return cond == "root" && os.Geteuid() == 0, nil }
-	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until}
+	p.Cmds = map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "until": until, "documented": documented}
 	testscript.Run(t, p)
 }
 

@@ -70,7 +70,7 @@ func (s *supervisor) adopt(e *estate) error {
 		return err
 	}
 	s.started, s.tally, s.switched = e.Started.time(), e.Tally.tally(), e.Switched
-	s.hub.Remember(e.Recent)
+	s.hub.Remember(e.Recent, e.Logged)
 	return s.adoptOutputs(st, e)
 }
 
@@ -98,8 +98,8 @@ func (s *supervisor) check(e *estate) (*setup, error) {
 	if err := s.checkProofs(st.cfg); err != nil {
 		return nil, err
 	}
-	s.filters, err = newFilters()
-	return st, err
+	s.filters = &filters{config: s.options.file, owners: s.owners}
+	return st, nil
 }
 
 func adoptInputs(cfg *config.Config, s *supervisor, e *estate) (*inputs, error) {
@@ -134,10 +134,6 @@ func adoptInputs(cfg *config.Config, s *supervisor, e *estate) (*inputs, error) 
 }
 
 func (s *supervisor) adoptWorkers(st *setup, e *estate) ([]*worker, error) {
-	sets := make([]*filters, len(e.Profiles))
-	for i, source := range e.Profiles {
-		sets[i] = &filters{source: source}
-	}
 	var all []*worker
 	for i := range st.cfg.Workers {
 		cfg := &st.cfg.Workers[i]
@@ -147,7 +143,7 @@ func (s *supervisor) adoptWorkers(st *setup, e *estate) ([]*worker, error) {
 		}
 		w, err := openWorker(s, st, cfg)
 		if err == nil {
-			err = w.adopt(&e.Workers[at], sets)
+			err = w.adopt(&e.Workers[at])
 		}
 		if err != nil {
 			return nil, err
@@ -174,7 +170,7 @@ func (s *supervisor) adoptOutputs(st *setup, e *estate) error {
 }
 
 // adopt brings a worker to where its predecessor's was.
-func (w *worker) adopt(left *workerEstate, sets []*filters) error {
+func (w *worker) adopt(left *workerEstate) error {
 	for range left.Delays {
 		w.rules.Delay.NextBackOff()
 	}
@@ -186,10 +182,7 @@ func (w *worker) adopt(left *workerEstate, sets []*filters) error {
 		return nil
 	}
 	x := left.Session
-	if x.Profiles < 0 || x.Profiles >= len(sets) {
-		return fmt.Errorf("worker %q: there is no set %d of profiles", left.Name, x.Profiles)
-	}
-	filter, err := sets[x.Profiles].bind(w.cfg.Policy, w.vars)
+	filter, err := bind(x.Profile, x.Texts, w.vars)
 	if err != nil {
 		return fmt.Errorf("worker %q runs under a profile that this program cannot read: %w", left.Name, err)
 	}
@@ -234,7 +227,8 @@ func (w *worker) adoptSession(left *sessionEstate, filter *filter) (*session, er
 	if x.conn, grants, err = scmrights.Import(left.Channel, left.Files, w.channelConfig(x.proc)); err != nil {
 		return nil, err
 	}
-	for _, name := range left.Granted { // those of the first offer come first
+	slices.Reverse(grants) // of a name that was granted again the last one counts
+	for _, name := range left.Granted {
 		if i := slices.IndexFunc(grants, func(g *scmrights.Grant) bool { return g.Name() == name }); i >= 0 {
 			x.grants = append(x.grants, grants[i])
 		}

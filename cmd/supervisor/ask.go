@@ -112,7 +112,10 @@ func answerWhetherItCan(o options, number int) error {
 	if err != nil {
 		return err
 	}
-	s := newSupervisor(o, hclog.NewNullLogger(), nil)
+	s, err := newSupervisor(o, hclog.NewNullLogger())
+	if err != nil {
+		return err
+	}
 	st, err := s.check(e)
 	if err != nil || e.Complete {
 		return err

@@ -6,15 +6,20 @@ import (
 	"sallyport/internal/bus"
 	"sallyport/internal/config"
 	"sallyport/internal/lane"
+	"sallyport/pkg/sysvctl"
 )
 
 // busConfig says in the bus's own terms who sends what to whom. id gives the
 // group id of a worker.
 func busConfig(cfg *config.Config, id func(uint32) uint32, log hclog.Logger) bus.Config {
 	out := bus.Config{Log: log.Named("bus").Warn}
+	if cfg.Supervisor.HostIPC {
+		out.Ledger = cfg.Supervisor.Control + ".queues"
+	}
 	for _, q := range cfg.Queues {
 		out.Queues = append(out.Queues, bus.Queue{Name: q.Name, UrgentBytes: q.Urgent.Bytes, RoutineBytes: q.Routine.Bytes,
 			UrgentBands: q.Urgent.Bands, RoutineBands: q.Routine.Bands, Full: lane.Rule(q.Routine.Full),
+			Shared: q.Isolation == "shared", UrgentKey: sysvctl.Key(q.Urgent.Key), RoutineKey: sysvctl.Key(q.Routine.Key),
 			UrgentMark: bus.Mark(q.Urgent.Flood), RoutineMark: bus.Mark(q.Routine.Flood)})
 	}
 	for _, w := range cfg.Workers {

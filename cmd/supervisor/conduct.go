@@ -136,6 +136,7 @@ func (s *supervisor) close(ctx context.Context) error {
 	for _, w := range st.workers {
 		keep(w.exe.Close())
 	}
+	keep(s.writeLearned())
 	s.logs.readers.Wait()
 	s.publishSummary()
 	return errors.Join(errs...)
@@ -147,7 +148,9 @@ func (s *supervisor) publishSummary() {
 	}
 	sum := s.tally.summary()
 	var err error
-	if sum.LeakedQueues, err = bus.Rows(); err != nil {
+	if st := s.now(); st.cfg.Supervisor.HostIPC {
+		sum.LeakedQueues = st.bus.Left() // the others there are not ours
+	} else if sum.LeakedQueues, err = bus.Rows(); err != nil {
 		s.log.Error("count the queues that are left", "error", err)
 		sum.LeakedQueues = -1
 	}

@@ -21,6 +21,7 @@ import (
 	"sallyport/internal/lane"
 	"sallyport/internal/launch"
 	"sallyport/internal/monitor"
+	"sallyport/internal/seccomp"
 	"sallyport/pkg/scmrights"
 )
 
@@ -52,13 +53,13 @@ type estate struct {
 	Listeners []listenerEstate
 	Switched  map[string]int
 	Control   int
-	Asker     int // connection of who asked for the upgrade, -1 without
-	Recent    []string
+	Asker     int      // connection of who asked for the upgrade, -1 without
+	Recent    []string // events, and lines of the log
+	Logged    []string
 	Tally     tallyEstate
 	Missing   []protection
 	Landlock  int
 	Cgroups   *cgroup.Estate
-	Profiles  []texts // the sets of profiles that processes run under: each was started by one program
 	Workers   []workerEstate
 	Outputs   []outputEstate
 }
@@ -107,9 +108,10 @@ type sessionEstate struct {
 	Process                        launch.Estate
 	Proof                          attest.Estate
 	Notify                         int
-	Profiles                       int    // which set its filter was made of
-	Program                        []byte // that was compiled of it
-	Cgroup                         bool   // it has one of its own
+	Profile                        string        // that its filter was made of
+	Texts                          seccomp.Texts // files of that, as they were then
+	Program                        []byte        // that was compiled of it
+	Cgroup                         bool          // it has one of its own
 }
 
 type outputEstate struct {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -110,7 +109,8 @@ func (s *supervisor) export(f *frozen, order upgradeOrder) (*estate, error) {
 	}
 	st := s.now()
 	e.Complete, e.Frozen, e.Started = true, f.since, instantOf(s.started)
-	e.Switched, e.Absent, e.Recent, e.Tally = s.switched, st.inputs.absent, s.hub.Recent(), s.tally.estate()
+	e.Switched, e.Absent, e.Tally = s.switched, st.inputs.absent, s.tally.estate()
+	e.Recent, e.Logged = s.hub.Recent()
 	e.Missing, e.Landlock = s.missing, s.landlock
 	if s.cgroups != nil {
 		groups := s.cgroups.Estate()
@@ -126,20 +126,12 @@ func (s *supervisor) export(f *frozen, order upgradeOrder) (*estate, error) {
 		e.Asker = -1 // nobody waits for an answer
 	}
 	err = errors.Join(s.exportInputs(e, st.inputs), exportOutputs(e, f.outputs))
-	var sets []*filters
 	for _, w := range st.workers {
 		if err != nil {
 			return nil, err
 		}
 		var left workerEstate
 		left, err = w.estate()
-		if x := left.Session; x != nil {
-			by := w.session.filter.by
-			if x.Profiles = slices.Index(sets, by); x.Profiles < 0 {
-				x.Profiles = len(sets)
-				sets, e.Profiles = append(sets, by), append(e.Profiles, by.source)
-			}
-		}
 		e.Workers = append(e.Workers, left)
 	}
 	e.keepAll()

@@ -15,8 +15,10 @@ import (
 
 // grant takes the steps from a proof to START, as far as the worker speaks the
 // hand-over: WELCOME, one OFFER with everything the configuration names, a
-// receipt for each descriptor, START. Devices are shared, so that a successor gets the same open files; bells and
-// day files are moved: the parent has no use for its copy.
+// receipt for each descriptor, START. Devices are shared unless the configuration
+// says otherwise, so that a successor gets the same open files; bells and day files
+// are moved: the parent has no use for its copy. What the worker is to have alone
+// is an OFFER of its own.
 func (x *session) grant() error {
 	small := x.w.cfg.Protocol < 2
 	if !small {
@@ -32,7 +34,11 @@ func (x *session) grant() error {
 		return errors.New("nothing is there to be granted, and its launcher waits for something")
 	}
 	fault.Point("P1") // opened, and nothing is sent
-	err = x.offer(items)
+	x.handover = 0
+	together := slices.DeleteFunc(slices.Clone(items), isExclusive)
+	if err = x.offer(together); err == nil {
+		err = x.offer(slices.DeleteFunc(items, func(it scmrights.Item) bool { return !isExclusive(it) }))
+	}
 	if closeErr := closeAll(moved); err == nil {
 		err = closeErr
 	}
@@ -54,11 +60,11 @@ func (x *session) grant() error {
 func (x *session) items() (items []scmrights.Item, moved []*os.File, err error) {
 	w := x.w
 	for _, name := range w.cfg.Devices {
-		granted, err := w.s.now().inputs.items(name)
+		granted, owned, err := w.s.now().inputs.items(name)
+		items, moved = append(items, granted...), append(moved, owned...)
 		if err != nil {
 			return nil, nil, errors.Join(err, closeAll(moved))
 		}
-		items = append(items, granted...)
 	}
 	for _, name := range w.cfg.Directories {
 		item, err := w.s.now().inputs.segment(name)
@@ -93,7 +99,7 @@ func (x *session) offer(items []scmrights.Item) error {
 		return nil
 	}
 	begin := time.Now()
-	grants, err := x.conn.Offer(x.proof, items)
+	grants, err := x.offerWithin(items)
 	if err != nil {
 		return fmt.Errorf("OFFER: %w", err)
 	}
@@ -103,7 +109,7 @@ func (x *session) offer(items []scmrights.Item) error {
 		}
 	}
 	x.grantedAt = time.Now()
-	x.handover = x.grantedAt.Sub(begin)
+	x.handover += x.grantedAt.Sub(begin)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for _, g := range grants {
@@ -111,6 +117,52 @@ func (x *session) offer(items []scmrights.Item) error {
 	}
 	x.grants = append(x.grants, grants...)
 	return nil
+}
+
+// inFlight bounds the descriptors, receipt pipes among them, that are on their way
+// to all workers together: the kernel stops no privileged sender. It is what an
+// unprivileged program could have there by default.
+const inFlight = 1024
+
+// An offer that finds no room looks for it again and again: by roomWithin every
+// worker has written its receipts, or is ended for it.
+const (
+	roomLook   = 5 * time.Millisecond
+	roomWithin = 6 * time.Second
+)
+
+// offerWithin offers items when there is room for them: in the budget of all
+// workers, and in this one.
+func (x *session) offerWithin(items []scmrights.Item) ([]*scmrights.Grant, error) {
+	for late := time.Now().Add(roomWithin); ; {
+		grants, err := x.conn.Offer(x.proof, items)
+		if !errors.Is(err, scmrights.ErrBusy) || time.Now().After(late) {
+			return grants, err
+		}
+		select {
+		case <-x.ctx.Done():
+			return nil, err
+		case <-time.After(roomLook):
+		}
+	}
+}
+
+func isExclusive(it scmrights.Item) bool { return it.Mode == scmrights.ModeExclusive }
+
+// callBack asks for what was lent; a worker that keeps it ends for that.
+func (x *session) callBack() {
+	x.mu.Lock()
+	lent := slices.DeleteFunc(slices.Clone(x.grants), func(g *scmrights.Grant) bool { return g.Mode() != scmrights.ModeLend })
+	x.mu.Unlock()
+	if len(lent) == 0 {
+		return
+	}
+	switch err := x.conn.Revoke(x.ctx, lent...); {
+	case err == nil:
+		x.w.log.Info("what was lent is back", "grants", len(lent))
+	case x.ctx.Err() == nil:
+		x.w.log.Warn("what was lent did not come back", "why", err)
+	}
 }
 
 // regrant offers something again to the living worker, beside the loop: a
@@ -122,12 +174,17 @@ func (x *session) regrant(item scmrights.Item, owned bool) {
 			x.offering.Add(-1)
 			x.nudge()
 		}()
-		grants, err := x.conn.Offer(x.proof, []scmrights.Item{item})
+		grants, err := x.offerWithin([]scmrights.Item{item})
 		if owned {
-			err = errors.Join(err, item.File.Close())
+			err = errors.Join(err, closeAll([]*os.File{item.File}))
 		}
 		if err == nil {
 			err = grants[0].Wait(x.ctx)
+		}
+		if err == nil {
+			x.mu.Lock()
+			x.grants = append(slices.DeleteFunc(x.grants, func(g *scmrights.Grant) bool { return g.Name() == item.Name }), grants...)
+			x.mu.Unlock()
 		}
 		if err != nil && x.ctx.Err() == nil {
 			x.post(monitor.Event{Kind: monitor.Failed, Reason: fmt.Sprintf("grant of %q: %v", item.Name, err)})
@@ -175,7 +232,9 @@ func (w *worker) mayHold(name string) bool {
 func closeAll(files []*os.File) error {
 	var errs []error
 	for _, f := range files {
-		errs = append(errs, f.Close())
+		if err := f.Close(); !errors.Is(err, os.ErrClosed) { // an exclusive offer closes it itself
+			errs = append(errs, err)
+		}
 	}
 	return errors.Join(errs...)
 }

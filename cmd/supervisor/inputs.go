@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"reflect"
 	"slices"
 	"sync"
@@ -34,10 +35,14 @@ func openInputs(cfg *config.Config, owners []uint32, o options, log hclog.Logger
 	in := newInputs(cfg, owners, o.manager, log)
 	var faults []error
 	for _, conf := range cfg.Devices {
-		faults = append(faults, in.open(conf, device.Options{Kept: o.stored(storedDevice)}))
+		var options device.Options
+		if !alone(conf.Handover) { // the store would be one holder more
+			options.Kept = o.stored(storedDevice)
+		}
+		faults = append(faults, in.open(conf, options))
 	}
 	var err error
-	if in.listeners, err = openListeners(cfg, o.inherited, nil, log); err != nil {
+	if in.listeners, err = openListeners(cfg, source{inherited: o.inherited, mayBeBusy: o.check}, log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -76,7 +81,7 @@ func (in *inputs) succeed(cfg *config.Config) (*inputs, error) {
 		}
 	}
 	var err error
-	if next.listeners, err = openListeners(cfg, nil, &in.listeners, in.log); err != nil {
+	if next.listeners, err = openListeners(cfg, source{known: &in.listeners}, in.log); err != nil {
 		faults = append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -119,33 +124,46 @@ func (in *inputs) leave(to *inputs) error {
 func (in *inputs) device(name string) *device.Device { return in.devices[name] }
 
 // items gives what is granted for a device: nothing for one that is absent. The
-// files belong to the device.
-func (in *inputs) items(name string) ([]scmrights.Item, error) {
+// files belong to the device, but for those in owned, which the caller closes when
+// they are offered.
+func (in *inputs) items(name string) (items []scmrights.Item, owned []*os.File, err error) {
 	in.mu.Lock()
 	defer in.mu.Unlock()
 	d := in.devices[name]
 	if d == nil {
-		return nil, nil
+		return nil, nil, nil
 	}
-	var items []scmrights.Item
+	conf, _ := in.cfg.Device(name)
 	for _, o := range d.Opened() {
-		if in.absent[o.Name] != "" { // it was lost and could not be opened again
+		// It was lost and could not be opened again; or the last process had it,
+		// and nobody else is to have the same open file.
+		if in.absent[o.Name] != "" || alone(conf.Handover) {
 			fresh, err := in.again(d, o.Name)
-			if err != nil && !in.optional(name) {
-				return nil, err
+			if err != nil && !conf.Optional {
+				return nil, owned, err
 			}
 			if err != nil {
 				continue
 			}
 			o = fresh
 		}
-		items = append(items, shared(o))
+		items = append(items, itemOfDevice(conf, o))
+		if alone(conf.Handover) {
+			owned = append(owned, o.File)
+		}
 	}
-	return items, nil
+	return items, owned, nil
 }
 
-func shared(o *device.Opened) scmrights.Item {
-	return scmrights.Item{Name: o.Name, Kind: o.Kind, Mode: scmrights.ModeShare, Access: o.Access, File: o.File}
+// modes are those of the configuration.
+var modes = map[string]scmrights.Mode{"share": scmrights.ModeShare, "move": scmrights.ModeMove,
+	"exclusive": scmrights.ModeExclusive, "lend": scmrights.ModeLend}
+
+// alone says whether a worker has what is handed over like this to itself.
+func alone(handover string) bool { return handover == "move" || handover == "exclusive" }
+
+func itemOfDevice(conf config.Device, o *device.Opened) scmrights.Item {
+	return scmrights.Item{Name: o.Name, Kind: o.Kind, Mode: modes[conf.Handover], Access: o.Access, File: o.File}
 }
 
 // again re-opens one grant of a device; in.mu is held.
@@ -156,13 +174,10 @@ func (in *inputs) again(d *device.Device, name string) (*device.Opened, error) {
 		return nil, err
 	}
 	delete(in.absent, name)
-	in.store(storedDevice+name, fresh.File)
+	if !alone(d.Handover()) {
+		in.store(storedDevice+name, fresh.File)
+	}
 	return fresh, nil
-}
-
-func (in *inputs) optional(name string) bool {
-	conf, _ := in.cfg.Device(name)
-	return conf.Optional
 }
 
 // segment opens the day file of a directory; the caller owns the item's file.
@@ -199,7 +214,7 @@ func (in *inputs) reopen(name string) (item scmrights.Item, owned bool, err erro
 			if err != nil {
 				return scmrights.Item{}, false, err
 			}
-			return shared(fresh), false, nil
+			return itemOfDevice(conf, fresh), alone(conf.Handover), nil
 		}
 	}
 	return scmrights.Item{}, false, fmt.Errorf("no device or directory grants %q", name)

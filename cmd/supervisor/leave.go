@@ -35,7 +35,8 @@ func (x *session) estate() (*sessionEstate, error) {
 	defer x.mu.Unlock()
 	e := &sessionEstate{Started: instantOf(x.started), GrantedAt: instantOf(x.grantedAt), GraceUntil: instantOf(x.graceUntil),
 		Handover: x.handover, Granted: x.granted, ReadySeq: x.readySeq, Missing: slices.Sorted(maps.Keys(x.missing)),
-		Proof: x.proof.Estate(), Notify: -1, Program: x.filter.program.BPF, Cgroup: x.cgroup != nil}
+		Proof: x.proof.Estate(), Notify: -1,
+		Profile: x.filter.name, Texts: x.filter.files, Program: x.filter.program.BPF, Cgroup: x.cgroup != nil}
 	var err error
 	if e.Channel, e.Files, err = x.conn.Export(); err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"github.com/hashicorp/go-hclog"
 
 	"sallyport/internal/config"
+	"sallyport/internal/seccomp/scmp"
 	"sallyport/internal/socket"
 	"sallyport/internal/systemd"
 )
@@ -31,7 +32,11 @@ type options struct {
 	owner     string // a further user id that may own configuration and binaries
 	level     string
 	json      bool
+	check     bool   // open, make and compile everything, start nothing
 	namespace string // set by ourselves for the exec that enters the IPC namespace
+	learn     string // a worker whose calls are recorded instead of filtered
+	learned   string // file for them
+	try       bool   // file is a trial
 	inherited socket.Inherited
 	manager   *systemd.Manager
 	takeOver  succession
@@ -77,10 +82,16 @@ func main() {
 	flags.StringVar(&o.owner, "owner", "", "further user `ids` that may own the configuration and the binaries")
 	flags.StringVar(&o.level, "log-level", "info", "least `level` that is logged: debug, info, warn, error")
 	flags.BoolVar(&o.json, "log-json", false, "log JSON lines")
+	flags.BoolVar(&o.check, "check", false, "open and compile everything that the configuration names, and start nothing")
+	version := flags.Bool("libseccomp", false, "print the version of libseccomp and end")
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
 	flags.Var(&o.takeOver, takeOverFlag, "what the program before left (set by the supervisor itself)")
 	flags.StringVar(&o.cameBack, cameBackFlag, "", "why another program did not take over (set by the supervisor itself)")
 	flags.IntVar(&o.can, canFlag, -1, "only say whether this could be taken over (set by the supervisor itself)")
+	flags.StringVar(&o.learn, "learn", "", "record the calls of this `worker` instead of filtering them, for sallyport policy learn")
+	flags.StringVar(&o.learned, "learned", "", "`file` that the recorded calls are written to at the end")
+	flags.BoolVar(&o.try, "try", false, "run the program that FILE describes under a profile, for sallyport policy test")
+	compiling := flags.Bool("compile", false, "compile a profile that stands on standard input, for sallyport policy (needs no root)")
 	flags.Usage = func() {
 		fmt.Fprintln(flags.Output(), "usage: supervisor [flags] FILE\n\nThe command `sallyport run FILE` starts it. Flags:")
 		flags.PrintDefaults()
@@ -90,6 +101,17 @@ func main() {
 			return
 		}
 		os.Exit(exitUsage)
+	}
+	if *version {
+		fmt.Println(scmp.Version())
+		return
+	}
+	if *compiling && flags.NArg() == 0 {
+		if err := compileFor(os.Stdin, os.Stdout); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(exitFailed)
+		}
+		return
 	}
 	if flags.NArg() != 1 {
 		flags.Usage()
@@ -101,7 +123,7 @@ func main() {
 
 // start runs the supervisor and gives its exit code.
 func start(o options) int {
-	log := hclog.New(&hclog.LoggerOptions{Name: "supervisor", Level: hclog.LevelFromString(o.level), JSONFormat: o.json, Output: os.Stderr})
+	log := hclog.NewInterceptLogger(&hclog.LoggerOptions{Name: "supervisor", Level: hclog.LevelFromString(o.level), JSONFormat: o.json, Output: os.Stderr})
 	if os.Geteuid() != 0 {
 		fmt.Fprintln(os.Stderr, "supervisor: it must start as root (here it has user id "+strconv.Itoa(os.Geteuid())+
 			"): it opens devices and gives every worker a user of its own; use sudo, or `sallyport demo`, which can do without")
@@ -109,7 +131,7 @@ func start(o options) int {
 	}
 	if o.namespace == "" {
 		// Does not return when all goes well: the exec starts us again inside.
-		fmt.Fprintln(os.Stderr, "supervisor: cannot enter an IPC namespace of its own:", enterNamespace())
+		fmt.Fprintln(os.Stderr, "supervisor: cannot enter an IPC namespace of its own:", enterNamespace(wantsHost(o)))
 		return exitNotPermitted
 	}
 	if err := confirmNamespace(o.namespace); err != nil {
@@ -130,18 +152,24 @@ func start(o options) int {
 		return exitFailed
 	}
 	o.inherited = inherited
+	if o.check {
+		return exitCode(examine(o, log))
+	}
+	if o.try {
+		return exitCode(try(o, log))
+	}
 	if o.manager, err = systemd.FromEnvironment(); err != nil {
 		log.Warn("the service manager will hear nothing", "why", err)
 	}
 	if o.takeOver.estate >= 0 {
 		return takeOver(o, log)
 	}
-	baseline, err := descriptors()
+	s, err := newSupervisor(o, log)
 	if err != nil {
-		fmt.Fprintln(os.Stderr, "supervisor:", err)
-		return exitFailed
+		return exitCode(err)
 	}
-	return serve(newSupervisor(o, log, baseline))
+	s.hear()
+	return serve(s)
 }
 
 // serve runs a supervisor beside the process's first thread, which is its

@@ -7,6 +7,8 @@ import (
 	"slices"
 
 	"golang.org/x/sys/unix"
+
+	"sallyport/internal/install"
 )
 
 // namespaceFlag carries the identity of the IPC namespace over the exec.
@@ -29,11 +31,14 @@ var kept = []uintptr{
 // inside (unshare(2) moves one thread only). It returns only an error.
 //
 // The namespace is what ends the queues: it goes with its last process, also
-// after a kill -9 of the supervisor.
-func enterNamespace() error {
+// after a kill -9 of the supervisor. With host it stays where it is, and the exec
+// is for the capabilities alone; then a ledger tells what is left (package bus).
+func enterNamespace(host bool) error {
 	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
-		return fmt.Errorf("unshare: %w (a container needs CAP_SYS_ADMIN for this)", err)
+	if !host {
+		if err := unix.Unshare(unix.CLONE_NEWIPC); err != nil {
+			return fmt.Errorf("unshare: %w (a container needs CAP_SYS_ADMIN for this)", err)
+		}
 	}
 	name, err := os.Readlink(namespaceLink)
 	if err != nil {
@@ -66,4 +71,19 @@ func confirmNamespace(want string) error {
 	// what it is. A /proc without the file is no reason to stop.
 	_ = os.WriteFile("/proc/self/comm", []byte("supervisor"), 0)
 	return os.NewSyscallError("prctl", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
+}
+
+// wantsHost reads the configuration for the one thing that must be known before
+// anything else. A mistake in it is reported when it is read again.
+func wantsHost(o options) bool {
+	owners, err := o.alsoOwner()
+	if err != nil {
+		return false
+	}
+	programs, err := install.Find()
+	if err != nil {
+		return false
+	}
+	cfg, err := programs.Rules(owners).Load(o.file)
+	return err == nil && cfg.Supervisor.HostIPC
 }

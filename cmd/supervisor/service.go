@@ -128,15 +128,15 @@ func (in *inputs) store(name string, f *os.File) {
 }
 
 // kept are the descriptors for the store by their names there: every device but
-// the simulated ones, which begin anew, and the listeners that we made: one that
-// a socket unit made is the manager's anyway.
+// the simulated ones, which begin anew, and those that a worker has alone; and the
+// listeners that we made: one that a socket unit made is the manager's anyway.
 func (in *inputs) kept() map[string]*os.File {
 	files := make(map[string]*os.File)
 	if in == nil {
 		return files
 	}
 	for _, conf := range in.cfg.Devices {
-		if d := in.device(conf.Name); d != nil && conf.Kind != "sim" {
+		if d := in.device(conf.Name); d != nil && conf.Kind != "sim" && !alone(conf.Handover) {
 			for _, o := range d.Opened() {
 				files[storedDevice+o.Name] = o.File
 			}

@@ -117,6 +117,10 @@ const lastWords = 200 * time.Millisecond
 // worker that reads has room for hundreds of records.
 const sendWithin = 100 * time.Millisecond
 
+// spareFiles is what a worker that says no HELLO has open beside its grants: the
+// standard descriptors, the channel, a receipt pipe, and some in reserve.
+const spareFiles = 8
+
 // launch starts the process. The parent's end of the channel exists before it.
 func (x *session) launch() (*launch.Process, error) {
 	parent, child, err := scmrights.Pair()
@@ -168,7 +172,13 @@ func (x *session) launch() (*launch.Process, error) {
 
 // channelConfig says how the parent treats a process at the other end.
 func (w *worker) channelConfig(proc *launch.Process) scmrights.Config {
-	return scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, ProofExclusive: attest.DumpLevel, SendTimeout: sendWithin}
+	config := scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, ProofExclusive: attest.DumpLevel,
+		PidFD:   proc.PidFD(), // closed when the process is reaped, and then there is nothing to compare with
+		Compare: w.cfg.Compare, Budget: w.s.budget, SendTimeout: sendWithin, RevokeTimeout: stopGrace / 2}
+	if w.cfg.Protocol < 2 {
+		config.Credit = int(w.cfg.Limits.OpenFiles) - spareFiles
+	}
+	return config
 }
 
 func (x *session) spec(channel, output *os.File) launch.Spec {
@@ -184,6 +194,9 @@ func (x *session) spec(channel, output *os.File) launch.Spec {
 	}
 	if x.cgroup != nil {
 		spec.Cgroup = x.cgroup.File
+	}
+	if d := w.s.now().inputs.device(w.cfg.PrintsTo); d != nil {
+		spec.Stdout = d.Printer()
 	}
 	return spec
 }
@@ -206,9 +219,13 @@ func (x *session) askStop() {
 		}
 		return
 	}
-	if err := x.conn.Send(lane.MsgStop, stopPayload()); err != nil {
-		x.w.log.Debug("STOP was not taken", "why", err)
-	}
+	// Beside the loop: to give back what was lent a worker has a while.
+	x.offers.Go(func() {
+		x.callBack()
+		if err := x.conn.Send(lane.MsgStop, stopPayload()); err != nil {
+			x.w.log.Debug("STOP was not taken", "why", err)
+		}
+	})
 }
 
 // kill ends the process, launched or not yet.

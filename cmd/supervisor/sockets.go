@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/hashicorp/go-hclog"
+	"golang.org/x/sys/unix"
 
 	"sallyport/internal/config"
 	"sallyport/internal/socket"
@@ -21,9 +22,16 @@ type listeners struct {
 	made  []config.Socket          // by us, and not by a service manager
 }
 
+// source is where listeners come from before any is made.
+type source struct {
+	inherited socket.Inherited
+	known     *listeners // of the setup before, or nil
+	mayBeBusy bool       // for a look only: a supervisor that runs has them
+}
+
 // openListeners makes those that a worker is to have. One that a service manager
 // made is taken as it is: it is there before us and after us.
-func openListeners(cfg *config.Config, inherited socket.Inherited, known *listeners, log hclog.Logger) (listeners, error) {
+func openListeners(cfg *config.Config, from source, log hclog.Logger) (listeners, error) {
 	ls := listeners{files: make(map[string]*os.File), at: make(map[string]config.Socket)}
 	var faults []error
 	for _, w := range cfg.Workers {
@@ -32,17 +40,21 @@ func openListeners(cfg *config.Config, inherited socket.Inherited, known *listen
 			if !conf.Listen {
 				continue // dialled for every process
 			}
-			if known != nil && known.lend(conf, &ls) {
+			if from.known != nil && from.known.lend(conf, &ls) {
 				continue
 			}
-			f, err := inherited.Take(conf)
+			f, err := from.inherited.Take(conf)
 			if f == nil && err == nil {
-				if f = inherited.Recover(storedSocket+name, conf, w.Protocol < 2); f == nil {
+				if f = from.inherited.Recover(storedSocket+name, conf, w.Protocol < 2); f == nil {
 					f, err = socket.Open(conf, w.Protocol < 2)
 				}
 				if err == nil {
 					ls.made = append(ls.made, conf)
 				}
+			}
+			if from.mayBeBusy && errors.Is(err, unix.EADDRINUSE) {
+				log.Warn("in use by now: by a supervisor that runs?", "socket", name, "error", err)
+				continue
 			}
 			if err != nil {
 				faults = append(faults, err)
@@ -51,12 +63,12 @@ func openListeners(cfg *config.Config, inherited socket.Inherited, known *listen
 			ls.files[name], ls.at[name] = f, conf
 		}
 	}
-	for name, f := range inherited {
+	for name, f := range from.inherited {
 		if strings.HasPrefix(name, storedDevice) || strings.HasPrefix(name, storedSocket) {
 			continue // the store's, which has to be told
 		}
 		log.Warn("a socket of the service manager is of no use: no worker has one of that name", "socket", name)
-		delete(inherited, name)
+		delete(from.inherited, name)
 		faults = append(faults, f.Close())
 	}
 	return ls, errors.Join(faults...)
@@ -127,9 +139,8 @@ func (in *inputs) sockets(w *config.Worker) (items []scmrights.Item, owned []*os
 // socket shares a listener, so that the successor serves whoever waits; a
 // connection is made now, and is the worker's alone.
 func (in *inputs) socket(conf config.Socket, blocking bool) (item scmrights.Item, owned bool, err error) {
-	item = scmrights.Item{Name: conf.Name, Kind: socket.Kind(conf), Mode: scmrights.ModeShare, Access: scmrights.AccessBoth, File: in.listeners.files[conf.Name]}
+	item = scmrights.Item{Name: conf.Name, Kind: socket.Kind(conf), Mode: modes[conf.Handover], Access: scmrights.AccessBoth, File: in.listeners.files[conf.Name]}
 	if !conf.Listen {
-		item.Mode = scmrights.ModeMove
 		item.File, err = socket.Open(conf, blocking)
 	}
 	return item, !conf.Listen, err

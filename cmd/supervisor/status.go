@@ -77,6 +77,23 @@ type supervisorStatus struct {
 	UptimeMS    float64      `json:"uptime_ms"`
 	NotEnforced []protection `json:"not_enforced"`
 	Degraded    []string     `json:"degraded"` // optional devices that are missing
+	Totals      totals       `json:"totals"`   // since the start
+}
+
+// totals are the figures of a summary that can be had at any time.
+type totals struct {
+	Readings     uint64 `json:"readings"`
+	Alerts       uint64 `json:"alerts"`
+	Lost         uint64 `json:"lost"`
+	InFlightLost uint64 `json:"in_flight_lost"`
+	Dropped      uint64 `json:"dropped"`
+	Waited       uint64 `json:"waited"`
+	Blocked      uint64 `json:"blocked"`
+	Regranted    uint64 `json:"regranted"`
+}
+
+func totalsOf(s control.Summary) totals {
+	return totals{s.Readings, s.Alerts, s.Lost, s.InFlightLost, s.Dropped, s.Waited, s.Blocked, s.Regranted}
 }
 
 // verbs are what the control socket answers beside `events`.
@@ -86,7 +103,7 @@ func (s *supervisor) verbs() map[string]control.Verb {
 		"reload": s.reloadVerb, "inspect": s.inspect, "upgrade": s.upgradeVerb,
 		"status": func(_ context.Context, _ control.Request, emit func(any) error) error {
 			err := emit(supervisorStatus{Supervisor: s.now().cfg.Supervisor.Name, UptimeMS: milliseconds(time.Since(s.started)),
-				NotEnforced: s.missing, Degraded: s.now().inputs.degraded()})
+				NotEnforced: s.missing, Degraded: s.now().inputs.degraded(), Totals: totalsOf(s.tally.summary())})
 			for _, w := range s.now().workers {
 				if err == nil {
 					err = emit(w.status())

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -21,6 +22,7 @@ import (
 	"sallyport/internal/control"
 	"sallyport/internal/install"
 	"sallyport/internal/launch"
+	"sallyport/pkg/scmrights"
 )
 
 // supervisor is what all actors share. Its fields are set before the actors start
@@ -39,10 +41,11 @@ type supervisor struct {
 	launcher *launch.Launcher
 	filters  *filters
 	tally    *tally
-	own      int          // seccomp filters the supervisor itself runs under
-	missing  []protection // what cannot be enforced here
-	landlock int          // version of its interface; 0 is none
-	cgroups  *cgroup.Tree // nil where there is no place for them
+	budget   *scmrights.Budget // of descriptors on their way to any worker
+	own      int               // seccomp filters the supervisor itself runs under
+	missing  []protection      // what cannot be enforced here
+	landlock int               // version of its interface; 0 is none
+	cgroups  *cgroup.Tree      // nil where there is no place for them
 	started  time.Time
 	baseline table // descriptors open before the first of ours
 	logs     outputs
@@ -66,26 +69,26 @@ type supervisor struct {
 	stopOnce sync.Once
 }
 
-// newSupervisor makes one that has opened nothing yet. It hears signals from now on.
-func newSupervisor(o options, log hclog.Logger, baseline table) *supervisor {
-	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), started: time.Now(), baseline: baseline,
-		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
-		thread:  launch.NewThread(), switched: make(map[string]int), fed: make(chan struct{}),
-		haltFeed: make(chan *halt), haltTap: make(chan *halt), haltWatch: make(chan *halt), upgrades: make(chan upgradeOrder),
-		crew: newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
-		stopping: make(chan struct{}), stopped: make(chan struct{})}
-	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
+// hear begins to hear signals, and lets clients follow the log.
+func (s *supervisor) hear() {
+	if tee, can := s.log.(hclog.InterceptLogger); can {
+		tee.RegisterSink(logSink{s.hub})
+	}
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
 	signal.Notify(s.hangups, unix.SIGHUP)
-	return s
 }
 
 // run goes on until a signal or a failure ends it, and returns after the ordered
-// stop.
+// stop. One that took over has everything open.
 func (s *supervisor) run() error {
 	if s.estate == nil {
-		if err := s.open(); err != nil {
+		err := s.open()
+		if err == nil {
+			st := s.now()
+			s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
+		}
+		if err != nil {
 			s.close(context.Background())
 			return err
 		}
@@ -104,6 +107,22 @@ func (s *supervisor) run() error {
 	add(&group, "watch", func() error { return s.watch(watchCtx) }, s.afterStop(cancelWatch))
 	add(&group, "control", s.server.Execute, s.afterStop(func() { s.server.Interrupt(nil) }))
 	return group.Run()
+}
+
+// newSupervisor has nothing open yet.
+func newSupervisor(o options, log hclog.Logger) (*supervisor, error) {
+	baseline, err := descriptors()
+	if err != nil {
+		return nil, err
+	}
+	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), budget: scmrights.NewBudget(inFlight), started: time.Now(), baseline: baseline,
+		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
+		thread:  launch.NewThread(), switched: make(map[string]int), fed: make(chan struct{}),
+		haltFeed: make(chan *halt), haltTap: make(chan *halt), haltWatch: make(chan *halt), upgrades: make(chan upgradeOrder),
+		crew: newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
+		stopping: make(chan struct{}), stopped: make(chan struct{})}
+	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
+	return s, nil
 }
 
 // add gives the group an actor whose errors and panics carry its name.
@@ -170,23 +189,26 @@ func (s *supervisor) open() error {
 	if st.bus, err = bus.New(busConfig(st.cfg, s.ids(st.cfg), s.log)); err != nil {
 		return err
 	}
-	if s.filters, err = newFilters(); err != nil {
-		return err
+	s.filters = &filters{config: s.options.file, owners: s.owners, learn: s.options.learn}
+	if s.options.learn != "" {
+		s.log.Warn("one worker is not filtered: its calls are recorded", "worker", s.options.learn)
 	}
+	var faults []error
 	for i := range st.cfg.Workers {
 		w, err := newWorker(s, st, &st.cfg.Workers[i])
 		if err != nil {
-			return err
+			faults = append(faults, err)
+			continue
 		}
 		st.workers = append(st.workers, w)
+	}
+	if err := errors.Join(faults...); err != nil {
+		return err
 	}
 	if s.stage, err = config.Binary(st.programs.Worker(), s.owners...); err != nil {
 		return err
 	}
-	if s.launcher, err = launch.NewOn(s.stage, s.thread); err != nil {
-		return err
-	}
-	s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
+	s.launcher, err = launch.NewOn(s.stage, s.thread)
 	return err
 }
 

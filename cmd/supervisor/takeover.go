@@ -23,7 +23,12 @@ const takeOverTime = 5 * time.Second
 // again; nothing was answered, read or closed until then.
 func takeOver(o options, log hclog.Logger) int {
 	gc := debug.SetGCPercent(-1) // nobody may close the file of a half-made thing
-	s := newSupervisor(o, log, nil)
+	s, err := newSupervisor(o, log)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "supervisor:", err)
+		return exitFailed
+	}
+	s.hear()
 	var e *estate
 	adopted := make(chan error, 1)
 	go func() {
@@ -34,7 +39,6 @@ func takeOver(o options, log hclog.Logger) int {
 			return s.adopt(e)
 		})
 	}()
-	var err error
 	select {
 	case err = <-adopted:
 	case <-time.After(takeOverTime):

@@ -43,6 +43,9 @@ func (s *supervisor) upgradeVerb(ctx context.Context, r control.Request, _ func(
 		}
 		o.Binary = strings.TrimSuffix(o.Binary, " (deleted)")
 	}
+	if s.options.learn != "" {
+		return &control.Fault{Code: "SP0442", What: "not upgraded", Why: "the calls of a worker are being recorded", Fix: "end `sallyport policy learn` first"}
+	}
 	binary, err := config.Binary(o.Binary, s.owners...)
 	if err != nil {
 		return &control.Fault{Code: "SP0441", What: "the new program is refused", Where: o.Binary, Why: err.Error(), Fix: "name a supervisor that only root can write"}

@@ -106,8 +106,11 @@ func (w *worker) confinement() (*filter, error) {
 		return w.filter, nil
 	}
 	var err error
-	if w.filter, err = w.s.filters.compile(w.cfg.Policy, w.vars); err != nil {
+	if w.filter, err = w.s.filters.compile(w.cfg.Name, w.cfg.Policy, w.vars); err != nil {
 		return nil, err
+	}
+	for _, r := range w.filter.profile.Acknowledged() {
+		w.log.Warn("the profile undoes a part of the confinement, and says so", "line", r)
 	}
 	w.log.Debug("filter verified", "profile", w.cfg.Policy, "instructions", len(w.filter.program.BPF)/8, "took", w.filter.took)
 	return w.filter, nil

@@ -1,6 +1,6 @@
 // Command worker is what runs on the unprivileged side. `worker read` is a
 // ready-made worker, which the configuration names as command = ["worker",
-// "read"]; `worker stage` is what the supervisor starts to become a confined
+// "read"]; `worker shim` sends what a program prints (shim = true); `worker stage` is what the supervisor starts to become a confined
 // worker, and of no use to anyone else.
 package main
 
@@ -20,6 +20,9 @@ func main() {
 	switch {
 	case verb == "launcher" && len(os.Args) > 2:
 		os.Exit(launcher(os.Args[2:]))
+	case verb == "shim":
+		worker.Run(shim) // the program's name and arguments are for ps
+		return
 	case len(os.Args) != 2:
 		verb = ""
 	}

@@ -14,14 +14,23 @@ import (
 	"sallyport/pkg/worker"
 )
 
-const usageVariable = "SALLYPORT_TEST_USAGE"
+const (
+	usageVariable = "SALLYPORT_TEST_USAGE"
+	shimVariable  = "SALLYPORT_TEST_SHIM" // the worker is `worker shim`
+)
 
 func TestMain(m *testing.M) {
 	if os.Getenv(usageVariable) != "" {
 		os.Args = []string{"worker"}
 		main()
 	}
-	workertest.Main(m, func() { worker.Run(read) })
+	workertest.Main(m, func() {
+		if os.Getenv(shimVariable) != "" {
+			worker.Run(shim)
+			return
+		}
+		worker.Run(read)
+	})
 }
 
 func TestReadSendsEveryValue(t *testing.T) {

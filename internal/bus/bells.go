@@ -72,6 +72,16 @@ func (b *bells) reopen(id uint32, flag int) (*os.File, error) {
 	return os.NewFile(uintptr(fd), bellOf+b.names[id]), nil
 }
 
+// of finds the worker whose bell has this name as a grant.
+func (b *bells) of(grant string) (id uint32, known bool) {
+	for id, name := range b.names {
+		if bellOf+name == grant {
+			return id, true
+		}
+	}
+	return 0, false
+}
+
 func (b *bells) close() error {
 	var errs []error
 	for _, p := range b.pipes {
@@ -101,11 +111,12 @@ func (b *Bus) Bells(id uint32) (list []Bell, err error) {
 	}
 	opened := map[uint32]bool{}
 	for _, out := range b.Outs(id) {
-		if opened[out.To] {
+		to, known := b.bells.of(out.Bell)
+		if !known || opened[to] {
 			continue
 		}
-		opened[out.To] = true
-		f, err := b.bells.reopen(out.To, unix.O_WRONLY)
+		opened[to] = true
+		f, err := b.bells.reopen(to, unix.O_WRONLY)
 		if err != nil {
 			return list, err
 		}

@@ -15,13 +15,14 @@ import (
 // goroutines, but Permit and Revoke of one worker must not overlap. What an
 // operator does with a single lane may overlap with everything.
 type Bus struct {
-	cfg   Config
-	rows  []*row
-	pairs []*pair
-	taps  map[tapKey]*row
-	bells *bells
-	tap   *lane.Receiver
-	ready *readySet // shared by those that succeed each other
+	cfg    Config
+	rows   []*row
+	pairs  []*pair
+	shares []*share
+	taps   map[tapKey]*row
+	bells  *bells
+	tap    *lane.Receiver
+	ready  *readySet // shared by those that succeed each other
 
 	closed atomic.Bool
 	before map[laneKey]*row // of the Bus that this one succeeds, while the table is made
@@ -45,15 +46,13 @@ func New(cfg Config) (*Bus, error) {
 	}
 	b := &Bus{cfg: cfg, taps: map[tapKey]*row{}, ready: &readySet{workers: map[uint32]bool{}}}
 	b.plan()
-	if err := b.fitLimits(); err != nil {
+	if err := errors.Join(b.sweep(), b.fitLimits()); err != nil {
 		return nil, err
 	}
 	for _, r := range b.rows {
-		q, err := sysvctl.Create(sysvctl.Private, sysvctl.Options{Mode: modeClosed, QBytes: uint64(r.bytes)})
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("bus: create %v: %w", r, err), b.remove())
+		if err := b.create(r); err != nil {
+			return nil, errors.Join(err, b.remove())
 		}
-		r.q = q
 	}
 	fault.Point("P8")
 	var err error
@@ -73,7 +72,10 @@ func (b *Bus) plan() {
 		gids[m.ID] = m.GID
 	}
 	add := func(r *row) *row {
-		r.gid, r.bytes = gids[r.sender], r.wanted
+		r.gid, r.bytes, r.ready = gids[r.sender], r.wanted, map[uint32]bool{}
+		if r.sender == lane.Anyone {
+			r.gid = gids[r.receiver]
+		}
 		r.gauge.gentle = r.kind == tap
 		made := b.before[b.key(r)]
 		if made == nil {
@@ -83,7 +85,13 @@ func (b *Bus) plan() {
 		return made
 	}
 	for _, q := range b.cfg.Queues {
+		if q.Shared {
+			b.planShared(q, add)
+		}
 		for _, p := range pairs(q, b.cfg.Members) {
+			if q.Shared {
+				break
+			}
 			if p.hasUrgent {
 				p.urgentQueue = add(&row{queue: q.Name, kind: urgent, sender: p.from, receiver: p.to, wanted: orDefault(q.UrgentBytes, defaultLane), gauge: gauge{mark: q.UrgentMark}})
 				p.ackQueue = add(&row{queue: q.Name, kind: ack, sender: p.to, receiver: p.from, wanted: ackLane})
@@ -114,9 +122,12 @@ func (b *Bus) fitLimits() error {
 	if uint64(2*largest) <= l.QBytes {
 		return nil
 	}
-	err = sysvctl.SetLimits(sysvctl.Limits{QBytes: uint64(2 * largest)})
-	if err == nil {
-		return nil
+	if b.cfg.Ledger == "" {
+		if err = sysvctl.SetLimits(sysvctl.Limits{QBytes: uint64(2 * largest)}); err == nil {
+			return nil
+		}
+	} else {
+		err = errors.New("they are those of the machine, which others use too")
 	}
 	half := int(l.QBytes / 2)
 	if half < minLane {
@@ -137,6 +148,11 @@ func (b *Bus) receivers() map[uint32]string {
 	all := map[uint32]string{Supervisor: tapName}
 	for _, p := range b.pairs {
 		all[p.to] = b.name(p.to)
+	}
+	for _, s := range b.shares {
+		for _, m := range s.receivers {
+			all[m.ID] = m.Name
+		}
 	}
 	return all
 }

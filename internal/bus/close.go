@@ -50,10 +50,10 @@ func (b *Bus) Drain(ctx context.Context) error {
 func (b *Bus) revokeAll() error {
 	var errs []error
 	done := map[uint32]bool{}
-	for _, r := range b.rows {
-		if !done[r.sender] {
-			done[r.sender] = true
-			errs = append(errs, b.Revoke(r.sender))
+	for _, m := range b.cfg.Members {
+		if !done[m.ID] {
+			done[m.ID] = true
+			errs = append(errs, b.Revoke(m.ID))
 		}
 	}
 	return errors.Join(errs...)
@@ -124,6 +124,9 @@ func (b *Bus) remove() error {
 		if err := r.q.Remove(); err != nil && !errors.Is(err, sysvctl.ErrRemoved) {
 			errs = append(errs, fmt.Errorf("bus: remove %v: %w", r, err))
 		}
+	}
+	if len(errs) == 0 {
+		errs = append(errs, b.forget())
 	}
 	return errors.Join(errs...)
 }

@@ -4,14 +4,18 @@ import (
 	"fmt"
 
 	"sallyport/internal/lane"
+	"sallyport/pkg/sysvctl"
 )
 
 // Config is what a Bus is made of. TapBytes is the size of a tap lane in bytes,
-// 0 for the default. Log may be nil; it is given a sentence and key-value pairs.
+// 0 for the default. In an IPC namespace that others live in as well Ledger is the
+// file that remembers the queues for a successor (see sweep); there the limits of
+// the namespace are left alone. Log may be nil; it is given a sentence and key-value pairs.
 type Config struct {
 	Queues   []Queue
 	Members  []Member
 	TapBytes int
+	Ledger   string
 	Log      func(msg string, kv ...any)
 }
 
@@ -19,12 +23,16 @@ type Config struct {
 // that urgency, 0 for the default; the bands are message types by name. Full is
 // the rule for a full routine lane: lane.DropNew, lane.Block, or "" for the first. The
 // marks say when a lane is flooded; that of the routine lanes holds for the taps.
+// Shared makes one pair of lanes for all, with keys where others are to find
+// them; it has no marks for them and no rule but DropNew.
 type Queue struct {
 	Name                      string
 	UrgentBytes, RoutineBytes int
 	UrgentBands, RoutineBands map[string]uint16
 	UrgentMark, RoutineMark   Mark
 	Full                      lane.Rule
+	Shared                    bool
+	UrgentKey, RoutineKey     sysvctl.Key
 }
 
 // Member is one worker on one queue. Send and Receive are band names, or "*".
@@ -52,6 +60,9 @@ func (c *Config) check() error {
 			return fmt.Errorf("bus: queue %q: no name, or twice", q.Name)
 		}
 		queues[q.Name] = true
+		if q.Shared && q.Full == lane.Block {
+			return fmt.Errorf("bus: queue %q: senders of a shared queue cannot wait: a revoke would wake them all", q.Name)
+		}
 		for _, n := range []int{q.UrgentBytes, q.RoutineBytes} {
 			if err := checkSize(n); err != nil {
 				return fmt.Errorf("bus: queue %q: %w", q.Name, err)
@@ -78,6 +89,8 @@ func (c *Config) checkMembers(queues map[string]bool) error {
 		before, again := known[m.ID]
 		other, taken := named[m.Name]
 		switch {
+		case m.ID == lane.Anyone:
+			return fmt.Errorf("bus: worker %q has the number that stands for anyone", m.Name)
 		case m.ID == Supervisor:
 			return fmt.Errorf("bus: worker %q has number 0, which is the supervisor's", m.Name)
 		case !queues[m.Queue]:

@@ -19,6 +19,9 @@
 // is stopped (mode 0604). It lives across restarts of either end. The caller,
 // who is its creator, is the only one that can change or remove it.
 //
+// A shared queue has one urgent and one routine lane for all, which anybody in the
+// IPC namespace may use, and an ack lane for each sender of alerts (share).
+//
 // The package must run in the IPC namespace that the workers share, as a user
 // who is none of theirs; the limits of that namespace are set from here.
 package bus

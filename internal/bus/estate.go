@@ -3,7 +3,9 @@ package bus
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -26,7 +28,8 @@ type LaneEstate struct {
 	GID              uint32
 	ID               int32
 	Bytes, Wanted    int
-	Ready, Held      bool
+	Ready            []uint32 // senders that are
+	Held             bool
 	Step             Step // against a flood
 }
 
@@ -43,7 +46,7 @@ func (b *Bus) Export() (Estate, error) {
 	for _, r := range b.rows {
 		r.mu.Lock()
 		e.Lanes = append(e.Lanes, LaneEstate{Name: b.laneName(r), Sender: r.sender, Receiver: r.receiver, GID: r.gid,
-			ID: r.id(), Bytes: r.bytes, Wanted: r.wanted, Ready: r.ready, Held: r.held, Step: r.gauge.step})
+			ID: r.id(), Bytes: r.bytes, Wanted: r.wanted, Ready: slices.Sorted(maps.Keys(r.ready)), Held: r.held, Step: r.gauge.step})
 		r.mu.Unlock()
 	}
 	for id, p := range b.bells.pipes {
@@ -95,7 +98,10 @@ func Look(cfg Config, e Estate) (*Bus, error) {
 		if err != nil {
 			return nil, fmt.Errorf("bus: %v: %w", r, err)
 		}
-		r.q, r.bytes, r.wanted, r.ready, r.held = q, l.Bytes, l.Wanted, l.Ready, l.Held
+		r.q, r.bytes, r.wanted, r.held = q, l.Bytes, l.Wanted, l.Held
+		for _, id := range l.Ready {
+			r.ready[id] = true
+		}
 		r.gauge.step = l.Step
 	}
 	return b, nil

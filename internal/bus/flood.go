@@ -129,7 +129,7 @@ func (b *Bus) watch(r *row, now time.Time) (Flood, bool, error) {
 func (b *Bus) Forgive(id uint32) error {
 	var errs []error
 	for _, r := range b.rows {
-		if r.sender != id || r.gauge.mark.Percent == 0 {
+		if !b.sends(r, id) || r.gauge.mark.Percent == 0 {
 			continue
 		}
 		r.mu.Lock()

@@ -58,7 +58,7 @@ type sample struct {
 func sampleOf(r *row, st sysvctl.Stat, up bool) sample {
 	frames := r.kind.frames()
 	return sample{bytes: st.Bytes, messages: st.Messages, limit: st.QBytes, received: st.Received,
-		frame: uint64(frames[len(frames)-1]), watched: up && r.ready && !r.held && st.QBytes > 0}
+		frame: uint64(frames[len(frames)-1]), watched: up && len(r.ready) > 0 && !r.held && st.QBytes > 0}
 }
 
 func (s sample) over(percent int) bool {

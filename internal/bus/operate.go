@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"sallyport/internal/lane"
 	"sallyport/internal/reading"
 	"sallyport/pkg/sysvctl"
 )
@@ -38,8 +39,11 @@ func (b *Bus) laneName(r *row) string {
 }
 
 func (b *Bus) nameOf(id uint32) string {
-	if id == Supervisor {
+	switch id {
+	case Supervisor:
 		return tapName
+	case lane.Anyone:
+		return "*"
 	}
 	return b.name(id)
 }
@@ -74,7 +78,7 @@ func (b *Bus) lane(r *row) (Lane, error) {
 		return Lane{}, fmt.Errorf("bus: look at %v: %w", r, err)
 	}
 	return Lane{Name: b.laneName(r), Queue: r.queue, Kind: r.kind.String(), From: b.nameOf(r.sender), To: b.nameOf(r.receiver),
-		Size: r.bytes, Ready: r.ready, Held: r.held, Flood: r.gauge.step, Stat: st}, nil
+		Size: r.bytes, Ready: len(r.ready) > 0, Held: r.held, Flood: r.gauge.step, Stat: st}, nil
 }
 
 func (b *Bus) row(name string) (*row, error) {

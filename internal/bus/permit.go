@@ -14,10 +14,10 @@ func (b *Bus) Permit(id uint32) error {
 	fault.Point("P9")
 	b.ready.set(id, true)
 	for _, r := range b.rows {
-		if r.sender != id {
+		if !b.sends(r, id) {
 			continue
 		}
-		if err := r.permit(); err != nil {
+		if err := r.permit(id); err != nil {
 			return errors.Join(fmt.Errorf("bus: permit %v: %w", r, err), b.Revoke(id))
 		}
 	}
@@ -27,39 +27,42 @@ func (b *Bus) Permit(id uint32) error {
 
 // Revoke closes every lane that a worker sends on. Senders that wait in a call
 // are woken with an error. When it returns without one, no message of the
-// worker can enter any more; what is queued can still be received. It tries all
+// worker can enter any more; what is queued can still be received. The lanes of a
+// shared queue close with the last of their senders. It tries all
 // lanes, whatever happens, and is harmless when repeated.
 func (b *Bus) Revoke(id uint32) error {
 	fault.Point("P11")
 	b.ready.set(id, false)
 	var errs []error
 	for _, r := range b.rows {
-		if r.sender != id || r.q == nil {
+		if r.q == nil || !b.sends(r, id) {
 			continue
 		}
 		r.mu.Lock()
-		r.ready = false
-		errs = append(errs, b.shut(r))
+		delete(r.ready, id)
+		if len(r.ready) == 0 { // of a shared lane the last one shuts the door
+			errs = append(errs, b.shut(r))
+		}
 		r.mu.Unlock()
 	}
 	return errors.Join(errs...)
 }
 
 // permit notes that the sender is ready and opens the lane unless it is kept closed.
-func (r *row) permit() error {
+func (r *row) permit(id uint32) error {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.ready = true
+	r.ready[id] = true
 	return r.open()
 }
 
 // open lets the sender in if it is ready and nobody closed the lane to it; r.mu
 // is held.
 func (r *row) open() error {
-	if !r.ready || r.held || r.gauge.step == Revoked || r.gauge.step == Quarantined {
+	if len(r.ready) == 0 || r.held || r.gauge.step == Revoked || r.gauge.step == Quarantined {
 		return nil
 	}
-	return r.q.Permit(r.gid, modeOpen)
+	return r.q.Permit(r.gid, r.mode())
 }
 
 // shut takes the right to send on a lane away; r.mu is held.
@@ -93,7 +96,7 @@ type Depth struct {
 func (b *Bus) Depth(id uint32) ([]Depth, error) {
 	var all []Depth
 	for _, r := range b.rows {
-		if r.sender != id && r.receiver != id {
+		if !b.sends(r, id) && !b.receives(r, id) {
 			continue
 		}
 		st, err := r.q.Stat()

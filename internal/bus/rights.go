@@ -21,14 +21,14 @@ type Rights struct {
 func (b *Bus) Rights(id uint32) Rights {
 	var r Rights
 	for _, row := range b.rows {
-		if row.sender == id {
+		if b.sends(row, id) {
 			r.Send = append(r.Send, row.id())
 			r.Sizes = append(r.Sizes, row.kind.frames()...)
 			if row.full == lane.Block {
 				r.Block = append(r.Block, row.id())
 			}
 		}
-		if row.receiver == id {
+		if b.receives(row, id) {
 			r.Receive = append(r.Receive, row.id())
 		}
 	}
@@ -55,6 +55,13 @@ func (b *Bus) Outs(id uint32) []lane.Out {
 			outs = append(outs, out)
 		}
 	}
+	for _, s := range b.shares {
+		for _, m := range s.senders {
+			if m.ID == id {
+				outs = append(outs, s.outs(m)...)
+			}
+		}
+	}
 	for _, q := range b.cfg.Queues {
 		t := b.taps[tapKey{q.Name, id}]
 		if t == nil {
@@ -78,6 +85,11 @@ func (b *Bus) Ins(id uint32) []lane.In {
 				Queue: p.queue, From: p.from,
 				Urgent: p.urgentQueue.id(), Routine: p.routineQueue.id(), Ack: p.ackQueue.id(),
 			})
+		}
+	}
+	for _, s := range b.shares {
+		if has(s.receivers, id) {
+			ins = append(ins, s.ins()...)
 		}
 	}
 	return ins

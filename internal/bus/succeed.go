@@ -18,10 +18,11 @@ type laneKey struct {
 	bytes                 int
 	full                  lane.Rule
 	mark                  Mark
+	key                   sysvctl.Key
 }
 
 func (b *Bus) key(r *row) laneKey {
-	return laneKey{b.laneName(r), r.sender, r.receiver, r.gid, r.wanted, r.full, r.gauge.mark}
+	return laneKey{b.laneName(r), r.sender, r.receiver, r.gid, r.wanted, r.full, r.gauge.mark, r.key}
 }
 
 // Succeed makes the Bus of another configuration beside this one. Lanes and
@@ -58,11 +59,9 @@ func (b *Bus) make(known *bells) error {
 		if r.q != nil {
 			continue
 		}
-		q, err := sysvctl.Create(sysvctl.Private, sysvctl.Options{Mode: modeClosed, QBytes: uint64(r.bytes)})
-		if err != nil {
-			return fmt.Errorf("bus: create %v: %w", r, err)
+		if err := b.create(r); err != nil {
+			return err
 		}
-		r.q = q
 	}
 	for id, name := range b.bells.names {
 		if p := known.pipes[id]; p != nil && known.names[id] == name {

@@ -40,12 +40,13 @@ type row struct {
 	gid              uint32    // group of the sender
 	bytes, wanted    int       // of its queue, and as configured
 	full             lane.Rule // of a routine lane
+	key              sysvctl.Key
 	q                *sysvctl.Queue
 
-	mu    sync.Mutex // over every change of the queue's mode and size: IPC_SET writes back what was read
-	ready bool       // the sender is: its lane is open unless it is held
-	held  bool       // an operator closed it
-	gauge gauge      // of its flooding; its step Revoked keeps the lane closed as well
+	mu    sync.Mutex      // over every change of the queue's mode and size: IPC_SET writes back what was read
+	ready map[uint32]bool // the senders that are: the lane is open to them unless it is held
+	held  bool            // an operator closed it
+	gauge gauge           // of its flooding; its step Revoked keeps the lane closed as well
 }
 
 func (r *row) String() string {
@@ -58,7 +59,19 @@ func (r *row) String() string {
 const (
 	modeClosed = 0o600 // nobody else
 	modeOpen   = 0o624 // group (the sender) writes, others (the receiver) read
+	modeShared = 0o666 // a shared lane: who does what is the filters' to say
+	modeAcks   = 0o642 // its acks: group (who sent the alert) reads, others write
 )
+
+func (r *row) mode() uint32 {
+	switch {
+	case r.sender != lane.Anyone:
+		return modeOpen
+	case r.kind == ack:
+		return modeAcks
+	}
+	return modeShared
+}
 
 // pair is one worker that hears another on one queue.
 type pair struct {

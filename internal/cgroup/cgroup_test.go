@@ -63,6 +63,16 @@ func TestFind(t *testing.T) {
 		"no group":  {func(f map[string]string) { f["proc/self/cgroup"] = "4:memory:/\n" }, false, nil, "in no cgroup of version 2"},
 		"outside":   {func(f map[string]string) { f["proc/self/cgroup"] = "0::/../x\n" }, false, nil, "outside"},
 		"read-only": {func(f map[string]string) { delete(f, unit+"cgroup.subtree_control") }, false, nil, "cannot be given on"},
+		"successor": {func(f map[string]string) {
+			f["proc/self/cgroup"] = "0::/system.slice/sallyport.service/supervisor\n"
+			f[unit+"cgroup.procs"], f[unit+"cgroup.subtree_control"] = "", "memory pids\n"
+			f[unit+"supervisor/cgroup.procs"] = "77\n78\n"
+		}, false, []string{"memory", "pids", "cpu"}, ""},
+		"of that name": {func(f map[string]string) {
+			f["proc/self/cgroup"] = "0::/system.slice/sallyport.service/supervisor\n"
+			f[unit+"supervisor/cgroup.procs"], f[unit+"supervisor/cgroup.controllers"] = "77\n78\n", "memory\n"
+			f[unit+"supervisor/cgroup.subtree_control"], f[unit+"supervisor/cgroup.type"] = "", "domain\n"
+		}, false, nil, "Delegate=yes"},
 		"root": {func(f map[string]string) {
 			delete(f, unit+"cgroup.type")
 			f[unit+"cgroup.procs"] = "1\n2\n"

@@ -23,6 +23,7 @@ var wanted = []string{Memory, PIDs, CPU}
 type Place struct {
 	dir         string
 	root        bool // of the whole tree
+	prepared    bool // by a supervisor before this one, which may still be there
 	Controllers []string
 }
 
@@ -46,6 +47,10 @@ func find(root string, pid int, others bool) (*Place, error) {
 		return nil, err
 	}
 	p := &Place{dir: filepath.Join(root, mount, own)}
+	if filepath.Base(own) == leafName && isPrepared(filepath.Dir(p.dir)) {
+		// A supervisor prepared it, and executed or started this process.
+		p.dir, p.prepared = filepath.Dir(p.dir), true
+	}
 	given, err := words(filepath.Join(p.dir, "cgroup.controllers"))
 	if err != nil {
 		return nil, err
@@ -66,6 +71,9 @@ func find(root string, pid int, others bool) (*Place, error) {
 		p.root = true
 		return p, nil
 	}
+	if p.prepared {
+		return p, nil
+	}
 	inside, err := words(filepath.Join(p.dir, "cgroup.procs"))
 	if err != nil {
 		return nil, err
@@ -74,6 +82,14 @@ func find(root string, pid int, others bool) (*Place, error) {
 		return nil, fmt.Errorf("the cgroup %s is not the supervisor's alone (systemd: a unit with Delegate=yes)", own)
 	}
 	return p, nil
+}
+
+// isPrepared says whether a supervisor has made a cgroup its workers' place: it
+// gives controllers on, and nobody is in it.
+func isPrepared(dir string) bool {
+	given, err := words(filepath.Join(dir, "cgroup.subtree_control"))
+	inside, procsErr := words(filepath.Join(dir, "cgroup.procs"))
+	return err == nil && procsErr == nil && len(given) > 0 && len(inside) == 0
 }
 
 // mounted is the mount point of the tree of version 2.
@@ -122,4 +138,16 @@ func writable(dir string) error {
 		return fmt.Errorf("controllers cannot be given on: %w", err)
 	}
 	return f.Close()
+}
+
+// Available looks at the root of the tree of version 2 below root, "/" but for a
+// test, for what a service manager could give on. Nothing can be opened in it.
+func Available(root string) (*Place, error) {
+	mount, err := mounted(filepath.Join(root, "proc/self/mountinfo"))
+	if err != nil {
+		return nil, err
+	}
+	p := &Place{}
+	p.Controllers, err = words(filepath.Join(root, mount, "cgroup.controllers"))
+	return p, err
 }

@@ -64,6 +64,9 @@ func (t *Tree) Close() error {
 	if t.root {
 		return rmdir(t.dir)
 	}
+	if inside, err := words(filepath.Join(t.leaf, "cgroup.procs")); err != nil || len(inside) > 1 {
+		return err // a successor has taken it over
+	}
 	return errors.Join(
 		put(t.dir, "cgroup.subtree_control", "-"+strings.Join(t.Controllers, " -")),
 		put(t.dir, "cgroup.procs", strconv.Itoa(os.Getpid())),

@@ -46,7 +46,7 @@ func (r *reader) buildSupervisor(top *node, c *Config) {
 	s := &c.Supervisor
 	s.Name = get[string](supervisorBlock, "name", n)
 	if s.Name == "" {
-		s.Name = strings.TrimSuffix(path.Base(r.file), ".hcl")
+		s.Name = strings.TrimSuffix(strings.TrimSuffix(path.Base(r.file), ".json"), ".hcl")
 		if textFault(name, s.Name) != "" {
 			s.Name = "sallyport"
 		}
@@ -57,6 +57,7 @@ func (r *reader) buildSupervisor(top *node, c *Config) {
 	if s.Control == "" {
 		s.Control = "/run/sallyport/" + s.Name + ".sock"
 	}
+	s.HostIPC = get[string](supervisorBlock, "ipc_namespace", n) == "host"
 	s.Waive = texts(get[[]word](supervisorBlock, "waive", n))
 }
 
@@ -69,6 +70,7 @@ func (r *reader) buildSocket(n *node) Socket {
 	if s.Listen {
 		a = get[address](n.t, "listen", n)
 	}
+	s.Handover = r.buildHandover(n, s.Listen)
 	s.Network, s.Address, s.Mode = a.network, a.address, get[uint32](n.t, "mode", n)
 	if n.has("mode") && !(s.Listen && s.Network == "unix") && s.Network != "" {
 		r.in(n, n.at("mode"), fault{"mode is for unix sockets that are listened on", "others have no file", "remove mode"})
@@ -90,15 +92,18 @@ func (r *reader) buildWorker(n, defaults *node) Worker {
 		ReadyWithin: get[time.Duration](n.t, "ready_within", n, defaults),
 		Heartbeat:   get[time.Duration](n.t, "heartbeat", n, defaults),
 		Proof:       get[int](n.t, "proof", n, defaults),
+		Compare:     get[int](n.t, "compare", n, defaults),
 		Pos:         r.pos(n.rng),
 		Protocol:    get[int](n.t, "protocol", n),
 		Notify:      get[bool](n.t, "notify", n),
 		StartGrace:  get[time.Duration](n.t, "start_grace", n),
 		ReadOnly:    texts(get[[]word](n.t, "read_only", n)),
 	}
-	if w.Protocol == 2 {
+	switch {
+	case get[bool](n.t, "shim", n): // start_grace is the program's, heartbeat the other half's
+	case w.Protocol == 2:
 		w.StartGrace = 0
-	} else if !(w.Notify && n.has("heartbeat")) {
+	case !(w.Notify && n.has("heartbeat")):
 		w.Heartbeat = 0 // it lives as long as its process does
 	}
 	for _, q := range n.all("queue") {

@@ -15,6 +15,7 @@ func (r *reader) buildDevice(n *node) Device {
 		Shared:   get[bool](n.t, "shared", n),
 		Output:   get[bool](n.t, "output", n),
 		Safe:     get[int](n.t, "safe", n),
+		Handover: get[string](n.t, "handover", n),
 		Unit:     get[string](n.t, "unit", n),
 		Decode:   get[string](n.t, "decode", n),
 		Channels: texts(get[[]word](n.t, "channels", n)),
@@ -33,6 +34,13 @@ func (r *reader) buildDevice(n *node) Device {
 	r.checkLine(n, &d)
 	if n.has("safe") && !d.Output {
 		r.in(n, n.at("safe"), fault{"safe is for outputs", "an input has no value that the parent could set", "add output = true, or remove safe"})
+	}
+	if alone := d.Handover == "move" || d.Handover == "exclusive"; alone && (d.Output || d.Shared) {
+		f := fault{"an output cannot be handed over by " + d.Handover, "the supervisor sets its safe value through its own copy", "use share or lend"}
+		if d.Shared {
+			f = fault{"a shared device cannot be handed over by " + d.Handover, "several workers are to have it", "remove handover, or shared"}
+		}
+		r.in(n, n.at("handover"), f)
 	}
 	for _, reads := range []string{"decode", "unit"} {
 		if d.Output && n.has(reads) {

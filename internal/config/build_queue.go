@@ -30,7 +30,10 @@ func (r *reader) buildQueue(n *node) Queue {
 			names[b.name], numbers[b.number] = line, line
 			lane.Bands[b.name] = b.number
 		}
-		lane.Flood = get[Flood](l.t, "flood", l)
+		lane.Flood, lane.Key = get[Flood](l.t, "flood", l), get[int](l.t, "key", l)
+		if q.Isolation == "shared" {
+			lane.Flood = Flood{}
+		}
 		if urgency == "urgent" {
 			q.Urgent = lane
 			continue

@@ -26,9 +26,15 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.references(n, "sockets", top.all("socket"), "socket")
 		r.checkWorkerQueues(n, c, top)
 		r.checkLevel(n)
+		r.checkHandover(n, c, top.block("defaults"))
+		r.checkShim(n, top)
 		r.checkTurn(n, workers, c)
 	}
+	if rules.Profile != nil && len(r.problems) == 0 {
+		r.checkProfiles(workers, c, rules)
+	}
 	r.checkSharing(top)
+	r.checkIsolation(top)
 	r.checkCycles(workers)
 	r.checkDescriptors(workers, c)
 }
@@ -43,7 +49,7 @@ func labels(nodes []*node) []string {
 
 func (r *reader) checkSupervisor(top *node, c *Config, rules Rules) {
 	n := top.block("supervisor")
-	count := uint32(len(c.Workers) + len(c.Disabled))
+	count := uint32(len(c.Workers)+len(c.Disabled)) + shimCount(top.all("worker"))
 	if pool := c.Supervisor.LastID - c.Supervisor.FirstID + 1; pool < count {
 		at := n
 		if at == nil {
@@ -82,12 +88,58 @@ func (r *reader) checkCommand(n *node, rules Rules) {
 	if words := get[[]word](n.t, "command", n); len(words) > 0 && rules.Command != nil {
 		if err := rules.Command(words[0].text); err != nil {
 			r.in(n, words[0].rng, fault{what: err.Error()})
+		} else {
+			r.checkInterpreter(n, words[0], rules)
 		}
 	}
 	policy := get[string](n.t, "policy", n)
-	if policy != "" && rules.Policies != nil && !slices.Contains(rules.Policies, policy) {
+	if policy != "" && rules.Policies != nil && !slices.Contains(rules.Policies, policy) && !strings.ContainsRune(policy, '/') {
 		r.in(n, n.at("policy"), fault{fmt.Sprintf("there is no policy %q", policy), "", didYouMean(policy, rules.Policies, "policy")})
 	}
+}
+
+// checkProfiles asks about the profile of each worker, enabled or not. What it is
+// granted is known only when nothing else is wrong.
+func (r *reader) checkProfiles(nodes []*node, c *Config, rules Rules) {
+	for _, list := range [][]Worker{c.Workers, c.Disabled} {
+		for i := range list {
+			at := slices.IndexFunc(nodes, func(n *node) bool { return n.label == list[i].Name })
+			for _, o := range rules.Profile(c, &list[i]) {
+				r.in(nodes[at], nodes[at].named(o.List, o.Name), fault{o.What, o.Why, o.Fix})
+			}
+		}
+	}
+}
+
+// checkInterpreter: a dynamic program needs its loader in its root.
+func (r *reader) checkInterpreter(n *node, program word, rules Rules) {
+	if rules.Interpreter == nil {
+		return
+	}
+	name, err := rules.Interpreter(program.text)
+	if err != nil {
+		r.in(n, program.rng, fault{what: err.Error()})
+		return
+	}
+	if name == "" {
+		return
+	}
+	if missing := uncovered(name, get[[]word](n.t, "read_only", n)); len(missing) > 0 {
+		r.in(n, program.rng, fault{fmt.Sprintf("the program is dynamic and its ELF interpreter %s would not be in its root", name),
+			"read_only has no entry for " + strings.Join(missing, " and "), fmt.Sprintf("add them, and those of its libraries, as in read_only = [\"%s\"]", strings.Join(missing, `", "`))})
+	}
+}
+
+// named is where a name stands in a list of a worker, else its policy.
+func (n *node) named(list, name string) hcl.Range {
+	if list != "" {
+		for _, w := range get[[]word](n.t, list, n) {
+			if w.text == name {
+				return w.rng
+			}
+		}
+	}
+	return n.at("policy")
 }
 
 // references reports names in a list of a worker that no block has.

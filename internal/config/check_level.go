@@ -13,6 +13,9 @@ func (r *reader) checkLevel(n *node) {
 	level := get[int](n.t, "protocol", n)
 	if level == 2 {
 		for _, name := range []string{"notify", "start_grace"} {
+			if name == "start_grace" && get[bool](n.t, "shim", n) {
+				continue // it is for the program
+			}
 			if n.has(name) && !(name == "notify" && !get[bool](n.t, name, n)) {
 				r.in(n, n.at(name), fault{fmt.Sprintf("%s is for programs that do not speak the hand-over", name), "this worker says by itself when it is ready", fmt.Sprintf("remove %s, or set protocol = 0", name)})
 			}

@@ -24,30 +24,33 @@ type Supervisor struct {
 	FirstID, LastID uint32 // pool of user and group ids, both ends included
 	Control         string // path of the control socket
 	Waive           []string
+	HostIPC         bool // the queues are in the machine's IPC namespace
 }
 
 // Device is one thing that the parent opens for workers. Which of the fields are
 // set depends on Kind.
 type Device struct {
-	Name, Kind string   // Kind: file thermal hwmon iio w1 sim gpio i2c spi tty
-	Path       string   // file
-	Type       string   // thermal
-	HwmonName  string   // hwmon
-	Input      string   // hwmon: "temp1" or a label; "" with Channels, or for temp1
-	IIOName    string   // iio
-	ID         string   // w1
-	Decode     string   // "" is the kind's own
-	Unit       string   // "" is the kind's own
-	Channels   []string // hwmon and iio; names of readings for i2c, spi and tty
-	Sim        *Sim     // sim
-	GPIO       *GPIO    // gpio
-	I2C        *I2C     // i2c
-	SPI        *SPI     // spi
-	TTY        *TTY     // tty
-	Optional   bool     // missing is degraded, not an error
-	Shared     bool     // may go to several workers
-	Output     bool     // the worker writes, the parent looks
-	Safe       int      // what the parent sets when the worker of an output is lost
+	Name, Kind string    // Kind: file thermal hwmon iio w1 sim gpio i2c spi tty
+	Path       string    // file
+	Type       string    // thermal
+	HwmonName  string    // hwmon
+	Input      string    // hwmon: "temp1" or a label; "" with Channels, or for temp1
+	IIOName    string    // iio
+	ID         string    // w1
+	Decode     string    // "" is the kind's own
+	Unit       string    // "" is the kind's own
+	Channels   []string  // hwmon and iio; names of readings for i2c, spi and tty
+	Printed    []Printed // printed: what a program prints, by name
+	Sim        *Sim      // sim
+	GPIO       *GPIO     // gpio
+	I2C        *I2C      // i2c
+	SPI        *SPI      // spi
+	TTY        *TTY      // tty
+	Optional   bool      // missing is degraded, not an error
+	Shared     bool      // may go to several workers
+	Output     bool      // the worker writes, the parent looks
+	Safe       int       // what the parent sets when the worker of an output is lost
+	Handover   string    // share move exclusive lend
 	Pos        Pos
 }
 
@@ -55,7 +58,7 @@ type Device struct {
 // a file of its own, else its name.
 func (d *Device) Grants() []string {
 	switch d.Kind {
-	case "gpio", "i2c", "spi", "tty":
+	case "gpio", "i2c", "spi", "tty", "printed":
 		return []string{d.Name}
 	}
 	return d.Sensors()
@@ -64,6 +67,13 @@ func (d *Device) Grants() []string {
 // Sensors returns the names under which readings of the device travel: its own
 // name, or one name a channel where it has several.
 func (d *Device) Sensors() []string {
+	if d.Kind == "printed" {
+		var names []string
+		for _, p := range d.Printed {
+			names = append(names, d.Name+"."+p.Name)
+		}
+		return names
+	}
 	if len(d.Channels) < 2 {
 		return []string{d.Name}
 	}
@@ -125,7 +135,9 @@ type Socket struct {
 	Network string // tcp udp unix
 	Address string // literal address with port, or an absolute path
 	Mode    uint32 // permission bits of a unix socket that is listened on
-	Pos     Pos
+	// Handover of a listener is share or lend, of a connection move or exclusive.
+	Handover string
+	Pos      Pos
 }
 
 // SamePlace says whether two sockets are at one address.
@@ -135,7 +147,7 @@ func (s Socket) SamePlace(other Socket) bool {
 
 // Queue is a set of lanes between its senders and receivers.
 type Queue struct {
-	Name, Isolation string // Isolation: per-worker
+	Name, Isolation string // Isolation: per-worker shared
 	Urgent, Routine Lane
 	Pos             Pos
 }
@@ -146,6 +158,7 @@ type Lane struct {
 	Bytes int
 	Full  string // routine: drop-new or block; urgent: ""
 	Flood Flood
+	Key   int // of a shared queue that others join; 0 for none
 }
 
 // Flood says when a lane counts as flooded: Percent of it in use for For without
@@ -168,12 +181,14 @@ type Worker struct {
 	Limits                        Limits
 	ReadyWithin, Heartbeat        time.Duration
 	Proof                         int
+	Compare                       int // one in so many grants is looked at in the worker; 0 none
 	After                         []string
 	OnConnect                     bool          // starts when somebody connects
 	Protocol                      int           // level of the hand-over: 2, 1 or 0
 	Notify                        bool          // protocol 0: ready at READY=1
 	StartGrace                    time.Duration // protocol 0 and 1: of the start-up calls, after the last exec
 	ReadOnly                      []string      // absolute paths bound into its root
+	PrintsTo                      string        // the program of a shim: the device that its standard output is
 	Pos                           Pos
 }
 

@@ -1,7 +1,8 @@
 // Package config reads the file that says what the supervisor opens, which
 // workers it runs, and who gets what.
 //
-// The language is HCL's native syntax, used as data: a value is a literal.
+// The language is HCL's native syntax, or its JSON form in a file whose name ends
+// in .json, used as data: a value is a literal.
 // There are no variables, functions, calculations or includes, so that reading
 // a file can neither run for long nor look anywhere else. Parse returns either
 // a Config in which everything holds that can be known without looking at the

@@ -73,3 +73,48 @@ defaults { heartbeat = "1m" }
 		t.Error("a socket that is not there")
 	}
 }
+
+// TestParseHandover: how things are handed over where the file says it, and where
+// it does not.
+func TestParseHandover(t *testing.T) {
+	c, err := config.Parse("handover.hcl", []byte(minimal+`
+device "kept" { file = { path = "/proc/loadavg" } }
+device "own" {
+  file     = { path = "/proc/meminfo" }
+  handover = "exclusive"
+}
+socket "door" { listen = "unix:///run/x.sock" }
+socket "lent" {
+  listen   = "unix:///run/y.sock"
+  handover = "lend"
+}
+socket "broker" { connect = "tcp://127.0.0.1:1883" }
+worker "one" {
+  command = ["one"]
+  policy  = "p"
+  devices = ["kept", "own"]
+  sockets = ["door", "lent", "broker"]
+  proof   = 4
+  compare = 0
+}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]string{}
+	for _, d := range c.Devices {
+		got[d.Name] = d.Handover
+	}
+	for _, s := range c.Sockets {
+		got[s.Name] = s.Handover
+	}
+	want := map[string]string{"kept": "share", "own": "exclusive", "door": "share", "lent": "lend", "broker": "move"}
+	for name, mode := range want {
+		if got[name] != mode {
+			t.Errorf("%s is handed over by %q, want %s", name, got[name], mode)
+		}
+	}
+	if w := c.Workers[len(c.Workers)-1]; w.Compare != 0 || c.Workers[0].Compare != 16 {
+		t.Errorf("compare %d and %d", w.Compare, c.Workers[0].Compare)
+	}
+}

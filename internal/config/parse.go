@@ -19,10 +19,23 @@ const (
 // Rules is what a caller knows and this package does not. The zero value checks
 // all that the file says by itself.
 type Rules struct {
-	Policies []string                   // names of profiles; nil: any name passes
-	Waivers  []string                   // protections that can be waived; nil: any
-	Command  func(program string) error // whether the program is there; nil: not looked at
-	Owners   []uint32                   // user ids that may own the file, beside root and the supervisor's own
+	Policies []string // names of profiles; nil: any name passes
+	// Profile judges the profile of a worker, and whether it fits what the worker is
+	// granted; nil: not looked at.
+	Profile func(c *Config, w *Worker) []Objection
+	Waivers []string                   // protections that can be waived; nil: any
+	Command func(program string) error // whether the program is there; nil: not looked at
+	// Interpreter gives the ELF interpreter of a program that Command found, "" for
+	// a static one; nil: not looked at.
+	Interpreter func(program string) (string, error)
+	Owners      []uint32 // user ids that may own the file, beside root and the supervisor's own
+}
+
+// Objection is what somebody else has against the policy of a worker, or against
+// a name in one of its lists: devices, directories, sockets.
+type Objection struct {
+	What, Why, Fix string
+	List, Name     string // "": the policy
 }
 
 // reader collects problems while it goes through one file.
@@ -47,10 +60,15 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 		return nil, tooLarge(filename, int64(len(src)))
 	}
 	r.lines = bytes.Split(src, []byte("\n"))
-	if !r.bounded() {
-		return nil, r.problems
+	var body *hclsyntax.Body
+	if isJSON(filename) {
+		body = r.parseJSON()
+	} else {
+		if !r.bounded() {
+			return nil, r.problems
+		}
+		body = r.parse()
 	}
-	body := r.parse()
 	if body == nil {
 		return nil, r.problems.sorted()
 	}
@@ -64,7 +82,36 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 		return nil, r.problems.sorted()
 	}
 	c.Source = string(src)
+	c.splitShims(prints(top))
 	return c, nil
+}
+
+// Syntax reads a file of the native form no further than its syntax. It returns
+// nil or Problems.
+func Syntax(filename string, src []byte) error {
+	r := &reader{file: filename, src: src, root: fileBlock}
+	if len(src) > maxFile {
+		return tooLarge(filename, int64(len(src)))
+	}
+	r.lines = bytes.Split(src, []byte("\n"))
+	if r.bounded() {
+		r.parse()
+	}
+	if len(r.problems) > 0 {
+		return r.problems.sorted()
+	}
+	return nil
+}
+
+// prints are the values of the workers with a shim, by their numbers.
+func prints(top *node) map[uint32]map[string]string {
+	out := map[uint32]map[string]string{}
+	for i, n := range top.all("worker") {
+		if get[bool](n.t, "shim", n) {
+			out[uint32(i+1)] = get[map[string]string](n.t, "prints", n)
+		}
+	}
+	return out
 }
 
 func tooLarge(filename string, size int64) Problems {

@@ -35,7 +35,7 @@ func TestParseExample(t *testing.T) {
 		Waive: []string{"landlock", "cgroup-memory"}}); !cmp.Equal(got, want, cmpopts.EquateEmpty()) {
 		t.Errorf("supervisor: %s", cmp.Diff(want, got))
 	}
-	wantFridge := config.Device{Name: "fridge", Kind: "sim", Unit: "C", Sim: &config.Sim{Wave: "pulse", Period: 10 * time.Second, After: 2 * time.Second, For: 3 * time.Second, Min: 4, Max: 9}}
+	wantFridge := config.Device{Name: "fridge", Kind: "sim", Unit: "C", Handover: "share", Sim: &config.Sim{Wave: "pulse", Period: 10 * time.Second, After: 2 * time.Second, For: 3 * time.Second, Min: 4, Max: 9}}
 	noPos := cmpopts.IgnoreTypes(config.Pos{})
 	if got, _ := c.Device("fridge"); !cmp.Equal(got, wantFridge, cmpopts.EquateEmpty(), noPos) {
 		t.Errorf("fridge: %s", cmp.Diff(wantFridge, got, noPos))
@@ -53,7 +53,7 @@ func TestParseExample(t *testing.T) {
 		Devices: []string{"load", "mem", "cpu_pressure", "cpu_temp", "core_temp", "fridge"}, Policy: "sensor-read",
 		Queues:  []config.WorkerQueue{{Name: "readings", Send: []string{"reading", "alert"}}},
 		Restart: config.Restart{When: "on-failure", BackoffMin: 200 * time.Millisecond, BackoffMax: 30 * time.Second, GiveUp: 5, GiveUpWithin: 10 * time.Minute},
-		Limits:  config.Limits{Memory: 64 << 20, Tasks: 16, OpenFiles: 64}, ReadyWithin: 5 * time.Second, Heartbeat: 10 * time.Second, Proof: 3, Protocol: 2}
+		Limits:  config.Limits{Memory: 64 << 20, Tasks: 16, OpenFiles: 64}, ReadyWithin: 5 * time.Second, Heartbeat: 10 * time.Second, Proof: 3, Compare: 16, Protocol: 2}
 	if !cmp.Equal(c.Workers[0], wantSampler, cmpopts.EquateEmpty(), noPos) {
 		t.Errorf("sampler: %s", cmp.Diff(wantSampler, c.Workers[0], noPos))
 	}
@@ -232,8 +232,13 @@ func FuzzParse(f *testing.F) {
 			f.Add(src)
 		}
 	}
+	f.Add([]byte(inJSON))
 	f.Fuzz(func(t *testing.T, src []byte) {
-		c, err := config.Parse("fuzz.hcl", src)
+		file := "fuzz.hcl"
+		if len(src) > 0 && src[0] == '{' { // nothing of the native form begins so
+			file = "fuzz.json"
+		}
+		c, err := config.Parse(file, src)
 		var problems config.Problems
 		if (c == nil) != errors.As(err, &problems) || c == nil && len(problems) == 0 {
 			t.Fatalf("config %v, error %v", c, err)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -112,6 +113,7 @@ var supervisorBlock = &blockType{
 		{name: "name", value: name, doc: "name in messages; without it, the file's name"},
 		{name: "ids", value: format(`a range of ids, as in "20000-20099",`, parseIDs), fallback: idRange{20000, 20099}, doc: "pool of user and group ids; every worker gets its own"},
 		{name: "control", value: textOf("an absolute path", func(s string) fault { _, f := parseAddress("unix://" + s); return f }), doc: "path of the control socket; without it, /run/sallyport/NAME.sock"},
+		{name: "ipc_namespace", value: oneOf("private", "host"), fallback: "private", doc: "where the queues are: host is the machine's own, for shared queues that other programs join"},
 		{name: "waive", value: listOf("protections", anyText, false), doc: "protections that may be missing on this machine"},
 	},
 }
@@ -122,6 +124,7 @@ var socketBlock = &blockType{
 		{name: "listen", value: format("an address", parseAddress), doc: "address to listen on"},
 		{name: "connect", value: format("an address", parseAddress), doc: "literal address to connect to"},
 		{name: "mode", value: format(`an octal mode in quotes, as in "0666",`, parseMode), fallback: uint32(0o600), doc: "who may connect to a unix:// socket that is listened on"},
+		{name: "handover", value: handover, doc: "of a listener share or lend, of a connection move or exclusive; the first of the two without it"},
 	},
 }
 
@@ -136,35 +139,32 @@ var directoryBlock = &blockType{
 var queueBlock = &blockType{
 	name: "queue", label: "a queue", many: true, doc: "System V lanes between senders and receivers",
 	attrs: []attrType{
-		{name: "isolation", value: isolation, fallback: "per-worker", doc: "per-worker: a lane for each sender and receiver"},
+		{name: "isolation", value: oneOf("per-worker", "shared"), fallback: "per-worker", doc: "per-worker: a lane for each sender and receiver; shared: one pair for all, each message to one of the receivers"},
 	},
 	blocks: []*blockType{
 		{name: "urgent", required: true, doc: "drained first", attrs: []attrType{
 			{name: "bands", value: bands, required: true, doc: "name and message type of each band; 1 is the most urgent"},
 			{name: "bytes", value: laneSize, fallback: uint64(8 << 10), doc: "room of one lane"},
+			keyAttr,
 			floodAttr,
 		}},
 		{name: "routine", required: true, doc: "drained when no urgent lane holds anything", attrs: []attrType{
 			{name: "bands", value: bands, required: true, doc: "name and message type of each band"},
 			{name: "bytes", value: laneSize, fallback: uint64(8 << 10), doc: "room of one lane"},
+			keyAttr,
 			{name: "full", value: oneOf("drop-new", "block"), fallback: "drop-new", doc: "what a sender does when the lane is full"},
 			floodAttr,
 		}},
 	},
 }
 
+var keyAttr = attrType{name: "key", value: wholeNumber(1, math.MaxInt32), fallback: 0,
+	doc: "of a shared queue in the machine's IPC namespace: the key under which other programs find it"}
+
 var floodAttr = attrType{name: "flood", value: format(`a rule as in "90% for 10s"`, parseFlood), fallback: Flood{90, 10 * time.Second},
 	doc: `how full a lane must be for how long, behind a receiver that takes, until its sender is throttled, then revoked, then quarantined; "never" with full = "block"`}
 
 var laneSize = sizeIn(1<<10, 16<<20, "a lane holds frames of 64 and 256 bytes in the kernel's memory")
-
-var isolation = valueType{"per-worker or shared", func(r *reader, l literal) (any, bool) {
-	if l.kind == textLiteral && l.text == "shared" {
-		r.fault(l.rng, fault{`isolation "shared" is not in this version`, "", `use "per-worker", which is also the default`})
-		return nil, false
-	}
-	return oneOf("per-worker").read(r, l)
-}}
 
 // band is one row of a bands object.
 type band struct {
@@ -173,7 +173,7 @@ type band struct {
 	rng    hcl.Range
 }
 
-var bands = valueType{"an object of band names and numbers", func(r *reader, l literal) (any, bool) {
+var bands = valueType{words: "an object of band names and numbers", read: func(r *reader, l literal) (any, bool) {
 	if !r.want(l, objectLiteral, "an object of band names and numbers") {
 		return nil, false
 	}

@@ -9,6 +9,7 @@ var deviceBlock = &blockType{
 		attrType{name: "shared", value: truth, fallback: false, doc: "several workers may have it"},
 		attrType{name: "output", value: truth, fallback: false, doc: "the worker writes to it"},
 		attrType{name: "safe", value: wholeNumber(0, 1), fallback: 0, doc: "what an output is set to when its worker is lost"},
+		attrType{name: "handover", value: handover, fallback: "share", doc: "share: the supervisor keeps it open for the next process of the worker; lend: the same, and it is called back before a stop; move: it is opened anew for every process; exclusive: the same, and nobody else has it, which is checked"},
 		attrType{name: "unit", value: unit, fallback: "", doc: "unit of its readings; without it, the kind's own"},
 		attrType{name: "decode", value: decode, fallback: "", doc: "how its text becomes a number; without it, the kind's own"},
 		attrType{name: "channels", value: listOf("channels", channel, false), doc: "several values of one hwmon, iio, i2c, spi or tty device"},
@@ -17,6 +18,8 @@ var deviceBlock = &blockType{
 		attrType{name: "debounce", value: durationIn(0, time.Hour), fallback: time.Duration(0), doc: "shortest change of a gpio input that counts"},
 	),
 }
+
+var handover = oneOf("share", "move", "exclusive", "lend")
 
 // kinds are the attributes of which a device has exactly one.
 var kinds = []attrType{
@@ -73,7 +76,7 @@ var channel = pattern("the name of a channel", `[A-Za-z0-9][A-Za-z0-9_-]{0,45}`,
 // objectOf reads an object by a table; the value is a *node.
 func objectOf(t *blockType) valueType {
 	words := "an object, as in " + t.name + " = { " + t.attrs[0].name + " = ... },"
-	return valueType{words, func(r *reader, l literal) (any, bool) {
+	return valueType{words: words, object: t, read: func(r *reader, l literal) (any, bool) {
 		if !r.want(l, objectLiteral, words) {
 			return nil, false
 		}

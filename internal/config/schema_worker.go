@@ -11,6 +11,7 @@ var common = []attrType{
 	{name: "ready_within", value: durationIn(10*time.Millisecond, time.Hour), fallback: 5 * time.Second, doc: "time from the start to ready"},
 	{name: "heartbeat", value: durationIn(100*time.Millisecond, 24*time.Hour), fallback: 10 * time.Second, doc: "longest silence of a living worker"},
 	{name: "proof", value: wholeNumber(1, 4), fallback: 3, doc: "level of proof of confinement without which it is granted nothing"},
+	{name: "compare", value: wholeNumber(0, 1<<16), fallback: 16, doc: "one in so many grants is looked at in the worker after its receipt, at random; 1 is all, 0 none"},
 }
 
 var defaultsBlock = &blockType{
@@ -32,7 +33,8 @@ var workerBlock = &blockType{
 		{name: "enabled", value: truth, fallback: true, doc: "false: checked, not started"},
 		{name: "protocol", value: wholeNumber(0, 2), fallback: 2, doc: "level of the hand-over that it speaks: 2 all of it, 1 short receipts only, 0 none: it is activated by LISTEN_FDS"},
 		{name: "notify", value: truth, doc: "protocol 0: it says READY=1 on NOTIFY_SOCKET; without, it is ready when it runs"},
-		{name: "shim", later: true, doc: "prints its readings"},
+		{name: "shim", value: truth, doc: "the program prints its values, one a line; a worker of its own sends them"},
+		{name: "prints", value: settings, doc: "with shim: the values that it prints, each with its unit"},
 		{name: "exec", later: true, doc: "may execute programs"},
 		{name: "read_only", value: listOf("absolute paths", absolutePath, false), doc: "directories of the system that it finds in its root, to read and to execute"},
 		{name: "start_grace", value: durationIn(0, time.Minute), fallback: 500 * time.Millisecond, doc: "protocol 0 and 1: how long after the last exec the calls of the profile's start block are admitted"},
@@ -48,11 +50,29 @@ var workerBlock = &blockType{
 }
 
 var policyName = textOf("the name of a policy", func(s string) fault {
+	if strings.ContainsRune(s, '/') {
+		return checkPolicyPath(s)
+	}
 	if f := textFault(name, s); f != "" {
-		return fault{f, "", "write the name of a file in policy/ without .policy"}
+		return fault{f, "", "write the name of a built-in profile (sallyport policy list), or a path with a slash in it, as in \"./mine.policy\""}
 	}
 	return fault{}
 })
+
+// checkPolicyPath is about a profile in a file, which may be named from the
+// directory of the configuration.
+func checkPolicyPath(s string) fault {
+	if !strings.HasPrefix(s, "/") && !strings.HasPrefix(s, "./") {
+		return fault{fmt.Sprintf("%q is neither the name of a profile nor a path that begins with / or ./", s), "", ""}
+	}
+	if f := checkPath("/" + strings.TrimPrefix(strings.TrimPrefix(s, "."), "/")); f.what != "" {
+		return f
+	}
+	if !strings.HasSuffix(s, ".policy") {
+		return fault{fmt.Sprintf("%q is no file of a profile", s), "their names end in .policy", ""}
+	}
+	return fault{}
+}
 
 var bandName = textOf("the name of a band", func(s string) fault {
 	if s == "*" {
@@ -74,7 +94,7 @@ func textFault(t valueType, s string) string {
 	return r.problems[0].What
 }
 
-var command = valueType{"a list of a program and its arguments", func(r *reader, l literal) (any, bool) {
+var command = valueType{words: "a list of a program and its arguments", read: func(r *reader, l literal) (any, bool) {
 	v, ok := listOf("a program and its arguments", argument, true).read(r, l)
 	if !ok {
 		return nil, false
@@ -111,7 +131,7 @@ var argument = textOf("text", func(s string) fault {
 // maxSettings leaves room for lanes and sensors in the record that starts a worker.
 const maxSettings = 8 << 10
 
-var settings = valueType{`an object of texts, as in { every = "10s" },`, func(r *reader, l literal) (any, bool) {
+var settings = valueType{words: `an object of texts, as in { every = "10s" },`, read: func(r *reader, l literal) (any, bool) {
 	if !r.want(l, objectLiteral, `an object of texts, as in { every = "10s" },`) {
 		return nil, false
 	}

@@ -13,8 +13,9 @@ import (
 
 // valueType reads one kind of value. words says for people what it is.
 type valueType struct {
-	words string
-	read  func(r *reader, l literal) (any, bool)
+	words  string
+	read   func(r *reader, l literal) (any, bool)
+	object *blockType // the table of an object's keys; nil for other values
 }
 
 // word is a text with its place, for checks that come later.
@@ -54,7 +55,7 @@ func (r *reader) want(l literal, kind literalKind, words string) bool {
 
 // format makes a value type of a text and a function that reads it.
 func format[T any](words string, parse func(string) (T, fault)) valueType {
-	return valueType{words, func(r *reader, l literal) (any, bool) {
+	return valueType{words: words, read: func(r *reader, l literal) (any, bool) {
 		if !r.want(l, textLiteral, words) {
 			return nil, false
 		}
@@ -128,7 +129,7 @@ func sizeText(n uint64) string {
 
 func wholeNumber(least, most int) valueType {
 	words := fmt.Sprintf("a whole number from %d to %d", least, most)
-	return valueType{words, func(r *reader, l literal) (any, bool) {
+	return valueType{words: words, read: func(r *reader, l literal) (any, bool) {
 		if !r.want(l, numberLiteral, words) {
 			return nil, false
 		}
@@ -143,7 +144,7 @@ func wholeNumber(least, most int) valueType {
 
 func decimal(bound float64) valueType {
 	words := fmt.Sprintf("a number between -%g and %g", bound, bound)
-	return valueType{words, func(r *reader, l literal) (any, bool) {
+	return valueType{words: words, read: func(r *reader, l literal) (any, bool) {
 		if !r.want(l, numberLiteral, words) {
 			return nil, false
 		}
@@ -165,14 +166,14 @@ func (r *reader) text(rng hcl.Range) string {
 	return printable(string(rng.SliceBytes(r.src)))
 }
 
-var truth = valueType{"true or false", func(r *reader, l literal) (any, bool) {
+var truth = valueType{words: "true or false", read: func(r *reader, l literal) (any, bool) {
 	return l.truth, r.want(l, truthLiteral, "true or false")
 }}
 
 // listOf reads a list without repetitions; every element is read by one.
 func listOf(noun string, one valueType, repeats bool) valueType {
 	words := "a list of " + noun
-	return valueType{words, func(r *reader, l literal) (any, bool) {
+	return valueType{words: words, read: func(r *reader, l literal) (any, bool) {
 		if !r.want(l, listLiteral, words) {
 			return nil, false
 		}

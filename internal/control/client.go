@@ -2,6 +2,7 @@ package control
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -110,10 +111,20 @@ func (c Client) Events(ctx context.Context) iter.Seq2[[]byte, error] {
 	}
 }
 
-// Stream gives the lines of one connection.
+// Stream is Events of one connection.
 func (c Client) Stream(ctx context.Context) iter.Seq2[[]byte, error] {
+	return c.stream(ctx, Request{Verb: "events", Follow: true})
+}
+
+// Logs gives the last lines of the log, and with follow those that come, as
+// events `log`.
+func (c Client) Logs(ctx context.Context, follow bool) iter.Seq2[[]byte, error] {
+	return c.stream(ctx, Request{Verb: "logs", Follow: follow})
+}
+
+func (c Client) stream(ctx context.Context, r Request) iter.Seq2[[]byte, error] {
 	return func(yield func([]byte, error) bool) {
-		conn, lines, err := c.dial(ctx, Request{Verb: "events", Follow: true})
+		conn, lines, err := c.dial(ctx, r)
 		if err != nil {
 			yield(nil, err)
 			return
@@ -121,6 +132,10 @@ func (c Client) Stream(ctx context.Context) iter.Seq2[[]byte, error] {
 		defer conn.Close()
 		defer context.AfterFunc(ctx, func() { conn.SetDeadline(time.Now()) })()
 		for lines.Scan() {
+			if f := refused(lines.Bytes()); f != nil {
+				yield(nil, f)
+				return
+			}
 			if !yield(lines.Bytes(), nil) {
 				return
 			}
@@ -129,6 +144,18 @@ func (c Client) Stream(ctx context.Context) iter.Seq2[[]byte, error] {
 			yield(nil, fmt.Errorf("control socket %s: %w", c.Path, err))
 		}
 	}
+}
+
+// refused is the fault in a line that is no event but a refusal.
+func refused(line []byte) *Fault {
+	if !bytes.HasPrefix(line, []byte(`{"v":`)) {
+		return nil
+	}
+	var f Fault
+	if err := json.Unmarshal(line, &f); err != nil || f.Code == "" {
+		return nil
+	}
+	return &f
 }
 
 func errOr(err, otherwise error) error {

@@ -89,6 +89,13 @@ type Output struct {
 	Value  int    `json:"value"`
 }
 
+// Log: a line of the supervisor's log. It goes to the followers of `logs` only.
+type Log struct {
+	Level  string `json:"level"`
+	Worker string `json:"worker"` // "" is the supervisor itself
+	Text   string `json:"text"`
+}
+
 // Missed: this subscriber was too slow and lost so many events.
 type Missed struct {
 	Events uint64 `json:"events"`
@@ -137,6 +144,7 @@ func (Exited) event() string    { return "exited" }
 func (Regranted) event() string { return "regranted" }
 func (Flood) event() string     { return "flood" }
 func (Output) event() string    { return "output" }
+func (Log) event() string       { return "log" }
 func (Missed) event() string    { return "missed" }
 func (Summary) event() string   { return "summary" }
 
@@ -148,7 +156,7 @@ func (UpgradeFailed) event() string { return "upgrade_failed" }
 var decoders = map[string]func([]byte) (Event, error){
 	"ready": as[Ready], "reading": as[Reading], "raised": as[Raised], "alert": as[Alert], "blocked": as[Blocked],
 	"exited": as[Exited], "regranted": as[Regranted], "upgrading": as[Upgrading], "upgraded": as[Upgraded], "upgrade_failed": as[UpgradeFailed],
-	"flood": as[Flood], "output": as[Output], "missed": as[Missed], "summary": as[Summary],
+	"flood": as[Flood], "output": as[Output], "log": as[Log], "missed": as[Missed], "summary": as[Summary],
 }
 
 func as[E Event](line []byte) (Event, error) {

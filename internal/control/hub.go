@@ -13,18 +13,23 @@ const backlog = 1024
 // enough for the starts of the workers of one configuration.
 const memory = 32
 
+// logMemory is how many lines of the log are kept for `logs`.
+const logMemory = 512
+
 // Hub gives every subscriber each event, in order. Publishing never blocks.
 // The zero value is ready to use.
 type Hub struct {
 	mu     sync.Mutex
 	subs   map[*Subscription]struct{}
 	recent [][]byte // the last events that are no readings
+	logged [][]byte // the last lines of the log
 	closed bool
 }
 
 // Subscription is one subscriber's queue of encoded events.
 type Subscription struct {
 	hub    *Hub
+	logs   bool // takes the log, and nothing else
 	lines  chan []byte
 	missed uint64 // guarded by hub.mu
 }
@@ -37,13 +42,26 @@ func (h *Hub) Publish(e Event) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if _, routine := e.(Reading); !routine {
-		h.recent = append(h.recent, line)
-		h.recent = h.recent[max(0, len(h.recent)-memory):]
+	isLog := false
+	switch e.(type) {
+	case Reading:
+	case Log:
+		isLog = true
+		h.logged = keep(h.logged, line, logMemory)
+	default:
+		h.recent = keep(h.recent, line, memory)
 	}
 	for s := range h.subs {
-		s.put(line)
+		if s.logs == isLog {
+			s.put(line)
+		}
 	}
+}
+
+// keep appends a line and drops the first beyond most.
+func keep(lines [][]byte, line []byte, most int) [][]byte {
+	lines = append(lines, line)
+	return lines[max(0, len(lines)-most):]
 }
 
 // put is called with the hub's lock held.
@@ -66,8 +84,13 @@ func (s *Subscription) put(line []byte) {
 
 // Subscribe starts a queue with the last events that are no readings; Lines is
 // closed after Cancel or Close.
-func (h *Hub) Subscribe() *Subscription {
-	s := &Subscription{hub: h, lines: make(chan []byte, backlog)}
+func (h *Hub) Subscribe() *Subscription { return h.subscribe(false) }
+
+// SubscribeLogs is Subscribe for the lines of the log, which Subscribe leaves out.
+func (h *Hub) SubscribeLogs() *Subscription { return h.subscribe(true) }
+
+func (h *Hub) subscribe(logs bool) *Subscription {
+	s := &Subscription{hub: h, logs: logs, lines: make(chan []byte, backlog)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
@@ -78,8 +101,12 @@ func (h *Hub) Subscribe() *Subscription {
 		h.subs = make(map[*Subscription]struct{})
 	}
 	h.subs[s] = struct{}{}
-	for _, line := range h.recent {
-		s.lines <- line // memory is less than backlog
+	past := h.recent
+	if logs {
+		past = h.logged
+	}
+	for _, line := range past {
+		s.lines <- line // either memory is less than backlog
 	}
 	return s
 }

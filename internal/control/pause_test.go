@@ -146,7 +146,7 @@ func TestAdoptedListener(t *testing.T) {
 	}
 	hub := &control.Hub{}
 	hub.Publish(control.Output{Device: "second", Value: 2})
-	hub.Remember([]string{`{"event":"output","device":"first"}`})
+	hub.Remember([]string{`{"event":"output","device":"first"}`}, nil)
 	verbs := map[string]control.Verb{"one": func(_ context.Context, _ control.Request, emit func(any) error) error { return emit(1) }}
 	second, err := control.Adopt(path, n, verbs, hub, hclog.NewNullLogger())
 	if err != nil {
@@ -162,7 +162,8 @@ func TestAdoptedListener(t *testing.T) {
 	if n, err := early.Read(buf); !strings.HasPrefix(string(buf[:n]), `{"v":1,"ok":true,"item":1}`) {
 		t.Errorf("answer %q, %v", buf[:n], err)
 	}
-	if lines := fmt.Sprint(hub.Recent()); !strings.Contains(lines, "first") || strings.Index(lines, "first") > strings.Index(lines, "second") {
+	events, _ := hub.Recent()
+	if lines := fmt.Sprint(events); !strings.Contains(lines, "first") || strings.Index(lines, "first") > strings.Index(lines, "second") {
 		t.Errorf("remembered %s", lines)
 	}
 

@@ -49,7 +49,7 @@ type Server struct {
 
 // Listen makes the socket at path, mode 0600, and its directory where that is
 // missing, replacing one that no process
-// listens on any more. The verb "events" is the server's own.
+// listens on any more. The verbs "events" and "logs" are the server's own.
 func Listen(path string, verbs map[string]Verb, hub *Hub, log hclog.Logger) (*Server, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
@@ -161,8 +161,12 @@ func (s *Server) serve(conn *net.UnixConn) {
 
 // answer runs the verb; a fault that it returns has not been sent yet.
 func (s *Server) answer(conn *net.UnixConn, r Request) *Fault {
-	if r.Verb == "events" {
-		s.follow(conn)
+	switch r.Verb {
+	case "events":
+		s.follow(conn, s.hub.Subscribe(), true)
+		return nil
+	case "logs":
+		s.follow(conn, s.hub.SubscribeLogs(), r.Follow)
 		return nil
 	}
 	verb, known := s.verbs[r.Verb]
@@ -182,10 +186,13 @@ func (s *Server) answer(conn *net.UnixConn, r Request) *Fault {
 	return nil
 }
 
-// follow streams events until the client or the hub ends it.
-func (s *Server) follow(conn *net.UnixConn) {
-	sub := s.hub.Subscribe()
+// follow streams a subscription until the client or the hub ends it, or, unless
+// on, what there was before.
+func (s *Server) follow(conn *net.UnixConn, sub *Subscription, on bool) {
 	defer sub.Cancel()
+	if !on {
+		sub.Cancel() // what is queued can still be taken
+	}
 	if s.current().Err() != nil {
 		return // paused meanwhile, perhaps after all subscriptions were cut
 	}

@@ -270,7 +270,7 @@ func TestTTYIsRaw(t *testing.T) {
 		_, err = master.Write(all)
 		must(t, err)
 		got := make([]byte, 256)
-		must(t, o.File.SetReadDeadline(time.Now().Add(10*time.Second))) // it is in the poller
+		must(t, o.File.SetDeadline(time.Now().Add(10*time.Second))) // it is in the poller
 		if _, err := io.ReadFull(o.File, got); err != nil || string(got) != string(all) {
 			t.Errorf("read %x, %v", got, err)
 		}

@@ -91,6 +91,8 @@ type Device struct {
 	opened []*Opened
 	sim    *sim
 	output output // nil for an input
+
+	printed *printed // nil but for the lines of a program
 }
 
 // output is what the parent can do with the value of an output.
@@ -153,6 +155,14 @@ func (d *Device) open() error {
 		}
 		return nil
 	}
+	if d.conf.Kind == "printed" {
+		pipe, opened, err := newPrinted(d.conf, d.opts)
+		if err != nil {
+			return err
+		}
+		d.printed, d.opened = pipe, []*Opened{opened}
+		return nil
+	}
 	if set := setUp[d.conf.Kind]; set != nil {
 		opened, err := set(d.conf, d.opts)
 		if err != nil {
@@ -203,6 +213,9 @@ func (d *Device) find() ([]attribute, error) {
 	return found, err
 }
 
+// Handover is the configuration's word for how a worker is given the device.
+func (d *Device) Handover() string { return d.conf.Handover }
+
 // Opened returns the descriptors to grant, in the order of the configuration.
 func (d *Device) Opened() []*Opened {
 	d.mu.Lock()
@@ -220,7 +233,7 @@ func (d *Device) Reopen(name string) (*Opened, error) {
 		if old.Name != name {
 			continue
 		}
-		if d.requested(old) {
+		if d.requested(old) || d.printed != nil {
 			return old, nil
 		}
 		_ = old.File.Close()
@@ -312,6 +325,10 @@ func (d *Device) Close() error {
 	if d.sim != nil {
 		errs = append(errs, d.sim.close())
 		d.sim = nil
+	}
+	if d.printed != nil {
+		errs = append(errs, d.printed.in.Close())
+		d.printed = nil
 	}
 	return d.wrap(errors.Join(errs...))
 }

@@ -14,6 +14,15 @@ func (d Dir) Rules(owners []uint32) config.Rules {
 		Policies: policy.Roles,
 		Waivers:  []string{OwnUID, Landlock, CgroupMemory, CgroupCPU},
 		Owners:   owners,
+		Profile:  profiles(owners),
+		Interpreter: func(program string) (string, error) {
+			f, err := config.Binary(d.Command(program), owners...)
+			if err != nil {
+				return "", err
+			}
+			defer f.Close()
+			return config.Interpreter(f)
+		},
 		Command: func(program string) error {
 			f, err := config.Binary(d.Command(program), owners...)
 			if err != nil {

@@ -353,3 +353,40 @@ func TestBlockingBellIsRefused(t *testing.T) {
 		t.Error("taken")
 	}
 }
+
+// What is in hand counts as taken when it was acted on, all of it at once.
+func TestSeveralInHand(t *testing.T) {
+	if !private(t) {
+		return
+	}
+	l := newLine(t, 16384, 16384)
+	s, r := l.sender(1), l.receiver()
+	for i := range 4 {
+		must(t, s.Reading(7, regular, float64(i), ""))
+	}
+	next(t, r)
+	for want := 1.0; want < 3; want++ {
+		item, err := r.ReceiveMore(t.Context())
+		must(t, err)
+		if item.Frame.Value != want {
+			t.Errorf("%v, want %v", item.Frame.Value, want)
+		}
+	}
+	taken := func(want uint64) {
+		t.Helper()
+		n := uint64(0)
+		for _, c := range r.Counts() {
+			n += c.Taken
+		}
+		if n != want {
+			t.Errorf("%d taken, want %d", n, want)
+		}
+	}
+	taken(0)
+	if got := next(t, r).Frame.Value; got != 3 { // the first three are acted on
+		t.Error(got)
+	}
+	taken(3)
+	r.Acted()
+	taken(4)
+}

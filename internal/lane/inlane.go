@@ -29,6 +29,28 @@ type inLane struct {
 	epochs     []*epoch // least recently used first
 	rejected   uint64
 	reasons    []error // since they were last told
+	// others are the further senders of a shared queue, each with books of its own.
+	others []*inLane
+	shared bool // it is one of them: others take from the queue too
+}
+
+// of finds the lane of a frame's sender. Where several share the queue, a frame
+// can be in another's name, and whoever is not among them is Anyone.
+func (l *inLane) of(worker uint32) *inLane {
+	var anyone *inLane
+	for i := -1; i < len(l.others); i++ {
+		o := l
+		if i >= 0 {
+			o = l.others[i]
+		}
+		if o.from == worker {
+			return o
+		}
+		if o.from == Anyone {
+			anyone = o
+		}
+	}
+	return anyone
 }
 
 // epoch is what came from one life of the lane's sender.
@@ -54,8 +76,9 @@ func (l *inLane) epoch(number uint32) *epoch {
 	return e
 }
 
-// take returns the next good frame of the lane, or false.
-func (l *inLane) take(r *Receiver) (f reading.Frame, found bool, err error) {
+// take returns the next good frame of the queue with the lane of its sender, or no
+// lane.
+func (l *inLane) take(r *Receiver) (from *inLane, f reading.Frame, err error) {
 	for range maxRejects {
 		m, err := l.queue.TryReceive(lowestType, r.buf)
 		if errors.Is(err, sysvctl.ErrTooBig) {
@@ -65,31 +88,39 @@ func (l *inLane) take(r *Receiver) (f reading.Frame, found bool, err error) {
 		switch {
 		case err == nil:
 		case errors.Is(err, sysvctl.ErrNoMessage):
-			return f, false, nil
+			return nil, f, nil
 		case errors.Is(err, sysvctl.ErrRevoked):
-			return f, false, nil // its sender is not ready yet
+			return nil, f, nil // its sender is not ready yet
 		case errors.Is(err, sysvctl.ErrRemoved):
 			l.removed = true
-			return f, false, nil
+			return nil, f, nil
 		default:
-			return f, false, fmt.Errorf("lane from worker %d: %w", l.from, err)
+			return nil, f, fmt.Errorf("lane from worker %d: %w", l.from, err)
 		}
 		f, reason := l.judge(m, r.cfg.Tap)
+		from := l.of(f.Worker)
+		if reason == nil && from == nil {
+			reason = fmt.Errorf("frame says it is from worker %d", f.Worker)
+		}
 		if reason != nil {
 			l.reject(reason)
 			continue
 		}
-		if l.epoch(f.Epoch).has(f.Seq) {
-			if l.urgent {
-				l.acknowledge(r.cfg.Worker, &f) // the first word of it was lost
-			} else {
+		if from.from == Anyone {
+			return from, f, nil // whose numbers mean nothing to us
+		}
+		if again, held := from.epoch(f.Epoch).has(f.Seq), r.holds(from, &f); again || held {
+			switch {
+			case !l.urgent:
 				l.reject(fmt.Errorf("sequence number %d of epoch %d came twice", f.Seq, f.Epoch))
+			case again: // the first word of it was lost; one in hand has its word to come
+				from.acknowledge(r.cfg.Worker, f.Band, f.Epoch, f.Seq)
 			}
 			continue
 		}
-		return f, true, nil
+		return from, f, nil
 	}
-	return f, false, nil
+	return nil, f, nil
 }
 
 // judge decodes a message and compares what it says with the lane it came
@@ -99,8 +130,6 @@ func (l *inLane) judge(m sysvctl.Message, tap bool) (reading.Frame, error) {
 	switch {
 	case err != nil:
 		return f, err
-	case f.Worker != l.from:
-		return f, fmt.Errorf("frame says it is from worker %d", f.Worker)
 	case sysvctl.Type(f.Band) != m.Type:
 		return f, fmt.Errorf("frame of band %d came with message type %d", f.Band, m.Type)
 	case tap && len(m.Data) != reading.Size:
@@ -122,12 +151,12 @@ func (l *inLane) reject(reason error) {
 // acknowledge tells the sender of an alert that it was acted on. When the word
 // does not get through (lane full, or the sender is between two lives) the alert
 // comes again and is acknowledged again.
-func (l *inLane) acknowledge(worker uint32, alert *reading.Frame) {
+func (l *inLane) acknowledge(worker uint32, band uint16, epoch uint32, seq uint64) {
 	if l.ack == nil {
 		return
 	}
 	var buf [reading.Size]byte
-	f := reading.Frame{Kind: reading.Ack, Band: alert.Band, Worker: worker, Epoch: alert.Epoch, Seq: alert.Seq}
+	f := reading.Frame{Kind: reading.Ack, Band: band, Worker: worker, Epoch: epoch, Seq: seq}
 	if n, err := f.Encode(buf[:]); err == nil {
 		_ = l.ack.TrySend(sysvctl.Type(f.Band), buf[:n])
 	}
@@ -137,6 +166,9 @@ func (l *inLane) counts(to []Count) []Count {
 	for i, e := range l.epochs {
 		c := Count{Peer: l.from, Role: RoleReceiver, Urgent: l.urgent, Epoch: e.number, Gaps: e.gaps(), Taken: e.taken}
 		c.First, c.Last = e.bounds()
+		if l.shared {
+			c.Gaps = 0 // others took them, or nobody: it cannot be told from here
+		}
 		if i == len(l.epochs)-1 {
 			c.Dropped = l.rejected // they name no epoch that could be believed
 		}

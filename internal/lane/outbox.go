@@ -139,7 +139,7 @@ func (s *Sender) collect(o *outLanes) {
 			return // empty, or not open yet: a later Tick looks again
 		}
 		f, err := reading.Decode(m.Data)
-		if err != nil || f.Kind != reading.Ack || f.Worker != o.To || f.Epoch != s.cfg.Epoch {
+		if err != nil || f.Kind != reading.Ack || f.Worker != o.To && o.To != Anyone || f.Epoch != s.cfg.Epoch {
 			continue // of a predecessor of ours, or rubbish: it acknowledges nothing
 		}
 		o.alerts.waiting = slices.DeleteFunc(o.alerts.waiting, func(w waitingAlert) bool { return w.frame.Seq == f.Seq })

@@ -46,12 +46,19 @@ type Receiver struct {
 
 	mu              sync.Mutex
 	urgent, routine rota
-	hand            *inLane // lane of the frame that the caller has in hand
-	held            reading.Frame
-	emptying        bool  // of the routine lanes, with RoutineEvery
-	nextRoutine     int64 // boot time in ns
+	hand            []held // what the caller has in hand
+	emptying        bool   // of the routine lanes, with RoutineEvery
+	nextRoutine     int64  // boot time in ns
 	windows         windows
 	buf             []byte
+}
+
+// held is a frame that was given out, and its lane.
+type held struct {
+	lane  *inLane
+	epoch uint32
+	seq   uint64
+	band  uint16
 }
 
 // NewReceiver makes a Receiver. Lanes may still be closed: such a lane counts as
@@ -69,12 +76,8 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 	}
 	r := &Receiver{bell: bell, cfg: cfg, buf: make([]byte, reading.AlertSize), windows: windows{round: cfg.RoutineEvery}}
 	for _, in := range cfg.Ins {
-		if q := attach(in.Urgent); q != nil {
-			r.urgent.lanes = append(r.urgent.lanes, &inLane{from: in.From, queue: q, ack: attach(in.Ack), urgent: true})
-		}
-		if q := attach(in.Routine); q != nil {
-			r.routine.lanes = append(r.routine.lanes, &inLane{from: in.From, queue: q})
-		}
+		r.urgent.add(in.Urgent, &inLane{from: in.From, ack: attach(in.Ack), urgent: true})
+		r.routine.add(in.Routine, &inLane{from: in.From})
 	}
 	return r, nil
 }
@@ -85,6 +88,14 @@ func NewReceiver(cfg ReceiverConfig) (*Receiver, error) {
 // on; only then is an alert acknowledged, so that one in the hand of a worker
 // that is killed is sent again to its successor.
 func (r *Receiver) Receive(ctx context.Context) (Item, error) {
+	r.Acted()
+	return r.ReceiveMore(ctx)
+}
+
+// ReceiveMore is Receive that does not say so: the frames before stay in hand,
+// with the one that it returns, until the next Receive or Acted. It is for
+// workers that act on several at once; the caller bounds how many.
+func (r *Receiver) ReceiveMore(ctx context.Context) (Item, error) {
 	for {
 		item, found, err := r.take()
 		if found || err != nil {
@@ -101,7 +112,6 @@ func (r *Receiver) Receive(ctx context.Context) (Item, error) {
 func (r *Receiver) take() (item Item, found bool, err error) {
 	r.mu.Lock()
 	now, _ := r.cfg.Now()
-	r.acted()
 	ended := r.windows.ended(now)
 	item, found, err = r.look(now)
 	rejected := r.urgent.takeRejected(r.routine.takeRejected(nil))
@@ -134,7 +144,10 @@ func (r *Receiver) look(now int64) (Item, bool, error) {
 	if l == nil || err != nil {
 		return Item{}, false, err
 	}
-	r.hand, r.held = l, f
+	r.hand = append(r.hand, held{l, f.Epoch, f.Seq, f.Band})
+	if l.from == Anyone {
+		return Item{Frame: f, Urgent: f.Kind == reading.Alert}, true, nil // its clock and sensors are its own
+	}
 	if f.Kind == reading.Reading {
 		r.windows.routine(f.Boottime)
 	} else if r.cfg.Seen != nil {
@@ -143,27 +156,34 @@ func (r *Receiver) look(now int64) (Item, bool, error) {
 	return Item{Frame: f, Urgent: f.Kind == reading.Alert}, true, nil
 }
 
-// acted closes the books on the frame in hand.
-func (r *Receiver) acted() {
-	l := r.hand
-	if l == nil {
-		return
+// holds says whether a frame is in hand already.
+func (r *Receiver) holds(l *inLane, f *reading.Frame) bool {
+	for i := range r.hand {
+		if h := &r.hand[i]; h.lane == l && h.seq == f.Seq && h.epoch == f.Epoch {
+			return true
+		}
 	}
-	r.hand = nil
-	e := l.epoch(r.held.Epoch)
-	e.add(r.held.Seq)
-	e.taken++
-	if l.urgent {
-		l.acknowledge(r.cfg.Worker, &r.held)
-	}
+	return false
 }
 
-// Acted says that the last frame was acted on, as the next Receive would, for a
-// worker that ends in good order.
+// Acted says that everything in hand was acted on, as the next Receive would, for
+// a worker that ends in good order.
 func (r *Receiver) Acted() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.acted()
+	for _, h := range r.hand {
+		if h.lane.from == Anyone {
+			h.lane.epoch(0).taken++
+			continue
+		}
+		e := h.lane.epoch(h.epoch)
+		e.add(h.seq)
+		e.taken++
+		if h.lane.urgent {
+			h.lane.acknowledge(r.cfg.Worker, h.band, h.epoch, h.seq)
+		}
+	}
+	r.hand = r.hand[:0]
 }
 
 // Hurry makes readings due that RoutineEvery would keep for later, for a worker

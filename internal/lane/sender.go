@@ -102,6 +102,9 @@ func (s *Sender) Reading(sensor uint32, band string, value float64, unit string)
 	var waiting []blocked
 	for _, o := range s.outs {
 		mtype, wanted := o.Bands[band]
+		if wanted && o.urgent == nil && o.routine == nil {
+			o.bell.Ring() // of one who shares a queue
+		}
 		if !wanted || o.routine == nil {
 			continue
 		}

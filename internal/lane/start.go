@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 )
 
 // MaxStart is the size limit of START in bytes.
@@ -14,6 +15,10 @@ const startVersion = 1
 // NoLane stands for a lane that a pair of workers does not have. 0 cannot: the
 // first queue of a fresh IPC namespace has the id 0.
 const NoLane int32 = -1
+
+// Anyone stands for a worker's number in a shared queue: as a receiver, whoever
+// takes a message first; as a sender, a program that is no worker.
+const Anyone uint32 = math.MaxUint32
 
 // Start is all that a worker is told when it begins. It travels as JSON with
 // exactly these keys, each one present.
@@ -47,7 +52,9 @@ type Sensor struct {
 // Out is one receiver of this worker's frames: the queue ids of its lanes (or
 // NoLane), the grant of its bell, and the bands that it subscribed to with
 // their message types. To is 0 for the supervisor's tap, whose one lane stands
-// under Routine and takes alerts as well. Full is the rule for a reading that finds
+// under Routine and takes alerts as well, and Anyone for the lanes of a shared
+// queue. One without a lane is a bell to ring, of one more of those who receive
+// from a shared queue. Full is the rule for a reading that finds
 // the routine lane full.
 type Out struct {
 	Queue   string            `json:"queue"`
@@ -61,6 +68,8 @@ type Out struct {
 }
 
 // In is one sender that this worker hears: the queue ids of the lanes (or NoLane).
+// Several senders with the same queues are those of a shared queue, where From
+// Anyone is everybody else.
 type In struct {
 	Queue   string `json:"queue"`
 	From    uint32 `json:"from"`

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -33,6 +34,29 @@ func Probe() error {
 	}
 	if err := unix.CloseRange(math.MaxUint32, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC); err != nil {
 		return fmt.Errorf("this kernel has no close_range with CLOSE_RANGE_CLOEXEC (Linux 5.11): the stage cannot close what it inherits: %w", err)
+	}
+	return probeRoot()
+}
+
+// probeRoot looks at the root directory, which every worker's mount namespace
+// begins with a copy of: pivot_root(2) wants it to be a mount point, and not the
+// one that the kernel itself made.
+func probeRoot() error {
+	var st unix.Statx_t
+	err := unix.Statx(unix.AT_FDCWD, "/", 0, 0, &st)
+	const known = unix.STATX_ATTR_MOUNT_ROOT // Linux 5.8
+	if err == nil && st.Attributes_mask&known != 0 && st.Attributes&known == 0 {
+		return errors.New("the root directory is no mount point, as in a plain chroot, so that no worker can be given another: " +
+			"make it one first (mount --bind DIR DIR, then chroot DIR), or use a container")
+	}
+	mounts, err := os.ReadFile("/proc/self/mountinfo")
+	if err != nil {
+		return fmt.Errorf("the supervisor needs /proc: %w", err)
+	}
+	for line := range strings.Lines(string(mounts)) {
+		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == "/" && strings.Contains(line, " - rootfs ") {
+			return errors.New("the root directory is the kernel's own initial one, which no worker can leave: mount another and switch_root(8) to it")
+		}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package launch_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -11,6 +12,7 @@ import (
 
 	"sallyport/internal/launch"
 	"sallyport/internal/launch/launchtest"
+	"sallyport/internal/testenv"
 )
 
 // denyVariable is the call that a kernel should seem not to have: "nr errno".
@@ -57,5 +59,23 @@ func TestProbeSaysWhatIsMissing(t *testing.T) {
 			t.Errorf("without call %d (%v): %v, says %q, want %q", c.nr, c.errno, err, out, c.want)
 		}
 		t.Logf("%s", out)
+	}
+}
+
+// roleChroot says what Probe says in a directory that is no mount point.
+func roleChroot() error {
+	if err := errors.Join(unix.Chroot("/usr"), unix.Chdir("/")); err != nil {
+		return err
+	}
+	fmt.Println(launch.Probe())
+	return nil
+}
+
+// A plain chroot is said at the start, not worker by worker.
+func TestProbeInChroot(t *testing.T) {
+	testenv.NeedRoot(t)
+	out, err := command("chroot").Output()
+	if err != nil || !strings.Contains(string(out), "no mount point, as in a plain chroot") {
+		t.Errorf("%v: %q", err, out)
 	}
 }

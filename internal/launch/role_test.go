@@ -19,7 +19,7 @@ import (
 const roleVariable = "SALLYPORT_LAUNCH_ROLE"
 
 var roles = map[string]func() error{"parent": roleParent, "shared": roleShared, "probe": roleProbe,
-	"mounts": roleMounts, "limit": roleLimit}
+	"mounts": roleMounts, "limit": roleLimit, "chroot": roleChroot}
 
 func command(name string) *exec.Cmd {
 	cmd := exec.Command("/proc/self/exe")

@@ -28,6 +28,7 @@ var fixed = []aspect{
 	{"sensors", func(s side) any { return s.heard() }},
 	{"limits", func(s side) any { return s.w.Limits }},
 	{"proof", func(s side) any { return s.w.Proof }},
+	{"compare", func(s side) any { return s.w.Compare }},
 	{"protocol", func(s side) any { return []any{s.w.Protocol, s.w.Notify, s.w.StartGrace} }},
 	{"read_only", func(s side) any { return list(s.w.ReadOnly) }},
 	{"watchdog", func(s side) any {
@@ -108,7 +109,7 @@ func ends(q config.Queue, peer string, send, receive []string) []string {
 	for _, lane := range []config.Lane{q.Urgent, q.Routine} {
 		for band, number := range lane.Bands {
 			if has(send, band) && has(receive, band) {
-				all = append(all, fmt.Sprintf("%s %s %s=%d of %d bytes %s %v", q.Name, peer, band, number, lane.Bytes, lane.Full, lane.Flood))
+				all = append(all, fmt.Sprintf("%s %s %s=%d of %d bytes %s %v %s %d", q.Name, peer, band, number, lane.Bytes, lane.Full, lane.Flood, q.Isolation, lane.Key))
 			}
 		}
 	}

@@ -117,6 +117,7 @@ func refused(now, next *config.Config) []string {
 		{"name", a.Name == b.Name},
 		{"ids", a.FirstID == b.FirstID && a.LastID == b.LastID},
 		{"control", a.Control == b.Control},
+		{"ipc_namespace", a.HostIPC == b.HostIPC},
 		{"waive", slices.Equal(slices.Sorted(slices.Values(a.Waive)), slices.Sorted(slices.Values(b.Waive)))},
 	} {
 		if !f.same {

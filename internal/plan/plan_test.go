@@ -1,6 +1,7 @@
 package plan_test
 
 import (
+	"reflect"
 	"strings"
 	"testing"
 
@@ -128,5 +129,28 @@ func TestNumbersStay(t *testing.T) {
 	plan.Number(now, next)
 	if next.Workers[1].ID != 2 {
 		t.Errorf("number %d in a pool of three, want the one that is free", next.Workers[1].ID)
+	}
+}
+
+// TestEverySettingIsPlanned: who adds a setting must say here what a reload does
+// with it; aspects.go is the place for it.
+func TestEverySettingIsPlanned(t *testing.T) {
+	for _, c := range []struct {
+		of   any
+		want string
+	}{
+		{config.Worker{}, "ID Name Command Settings Devices Directories Sockets Policy Queues Restart Limits ReadyWithin Heartbeat Proof Compare " +
+			"After OnConnect Protocol Notify StartGrace ReadOnly Pos"},
+		{config.Queue{}, "Name Isolation Urgent Routine Pos"},
+		{config.Lane{}, "Bands Bytes Full Flood Key"},
+		{config.Supervisor{}, "Name FirstID LastID Control Waive HostIPC"},
+	} {
+		var names []string
+		for _, f := range reflect.VisibleFields(reflect.TypeOf(c.of)) {
+			names = append(names, f.Name)
+		}
+		if got := strings.Join(names, " "); got != c.want {
+			t.Errorf("%T has the fields\n%s, the plan knows\n%s", c.of, got, c.want)
+		}
 	}
 }

@@ -85,6 +85,7 @@ func (p *Profile) Bind(a Arch, v Vars) (*Bound, error) {
 			b.PIDOpen = true
 		}
 		nr := callTable[a][r.call]
+		delete(b.never, nr) // the line acknowledges it, else it would be none
 		table[nr] = append(table[nr], br)
 	}
 	return b, problems.err()
@@ -128,7 +129,7 @@ const cloneNamespaces = 0x7e020000
 
 // checkClone refuses a rule that leaves a namespace flag of clone open.
 func checkClone(r *rule, admits []clause) error {
-	if r.call != "clone" {
+	if r.call != "clone" || r.acknowledged {
 		return nil
 	}
 	for _, c := range admits {
@@ -136,7 +137,7 @@ func checkClone(r *rule, admits []clause) error {
 			return t.arg == 0 && t.mask&cloneNamespaces == cloneNamespaces && t.value&cloneNamespaces == 0
 		})
 		if !pinned {
-			return &Problem{Pos: r.pos, What: "clone with namespace flags is admitted", Why: "a new namespace gives back what the launch took away", Fix: "compare arg0 with the flags of a thread"}
+			return &Problem{Pos: r.pos, What: "clone with namespace flags is admitted", Why: "a new namespace gives back what the launch took away", Fix: "compare arg0 with the flags of a thread, or put the line into acknowledge { } with the reason"}
 		}
 	}
 	return nil

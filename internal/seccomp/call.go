@@ -169,7 +169,7 @@ func comparisons(e expr, visit func(*compare)) {
 // symbol is a value for each variable that stands for the variable itself where
 // profiles are compared or shown and no worker is there. No queue, size or
 // process has them in practice.
-var symbol = map[string]uint64{"send_queues": 0x7a110001, "receive_queues": 0x7a110002, "frames": 0x7a110003, selfPID: PIDTemplate}
+var symbol = map[string]uint64{"send_queues": 0x7a110001, "receive_queues": 0x7a110002, "frames": 0x7a110003, "block_queues": 0x7a110004, selfPID: PIDTemplate}
 
 // Symbols binds every variable to the value that stands for it.
 func Symbols() Vars {
@@ -178,4 +178,20 @@ func Symbols() Vars {
 		v[name] = []uint64{n}
 	}
 	return v
+}
+
+// Values writes the values of a variable for people: a set, in which one that
+// stands for the variable itself is named.
+func Values(values []uint64) string {
+	var words []string
+	for _, n := range values {
+		word := fmt.Sprint(n)
+		for name, s := range symbol {
+			if n == s {
+				word = "$" + name
+			}
+		}
+		words = append(words, word)
+	}
+	return "{" + strings.Join(words, ", ") + "}"
 }

@@ -10,6 +10,9 @@ import (
 // variables are the values that a profile can leave open until Bind.
 var variables = []string{"send_queues", "receive_queues", "block_queues", "frames", "self_pid"}
 
+// IsVariable reports whether profiles know a variable of that name, without the $.
+func IsVariable(name string) bool { return slices.Contains(variables, name) }
+
 // check finds what is wrong with rules that are well formed: names that mean
 // nothing, conditions on what a filter cannot see, calls that no profile may
 // admit, and rules that contradict each other.
@@ -58,8 +61,8 @@ func checkCall(r *rule, problems *Problems) bool {
 	known := callArchs(r.call)
 	missing := r.archs &^ known
 	switch {
-	case slices.Contains(never, r.call):
-		problems.add(r.pos, "the filter kills the process for it, whatever a profile says", "remove the line", "%s is never admitted", r.call)
+	case slices.Contains(never, r.call) && !r.acknowledged:
+		problems.add(r.pos, "it reaches past what a worker was granted", "remove the line, or put it into acknowledge { } with the reason", "%s is never admitted", r.call)
 		return false
 	case slices.Contains(launchOnly, r.call):
 		problems.add(r.pos, "the launch admits one exec by itself, and none after it", "remove the line", "%s is not for profiles", r.call)

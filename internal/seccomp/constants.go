@@ -17,15 +17,27 @@ var handConstants = map[string][3]int64{
 	"MSG_EXCEPT":  {0x2000, 0x2000, 0x2000},
 	"MSG_COPY":    {0x4000, 0x4000, 0x4000},
 	// include/uapi/linux/i2c-dev.h
-	"I2C_RETRIES": {0x701, 0x701, 0x701},
-	"I2C_TIMEOUT": {0x702, 0x702, 0x702},
-	"I2C_SLAVE":   {0x703, 0x703, 0x703},
-	"I2C_FUNCS":   {0x705, 0x705, 0x705},
-	"I2C_RDWR":    {0x707, 0x707, 0x707},
-	"I2C_SMBUS":   {0x720, 0x720, 0x720},
+	"I2C_RETRIES":     {0x701, 0x701, 0x701},
+	"I2C_TIMEOUT":     {0x702, 0x702, 0x702},
+	"I2C_SLAVE":       {0x703, 0x703, 0x703},
+	"I2C_TENBIT":      {0x704, 0x704, 0x704},
+	"I2C_FUNCS":       {0x705, 0x705, 0x705},
+	"I2C_SLAVE_FORCE": {0x706, 0x706, 0x706},
+	"I2C_RDWR":        {0x707, 0x707, 0x707},
+	"I2C_SMBUS":       {0x720, 0x720, 0x720},
+	// include/uapi/linux/spi/spidev.h
+	"SPI_IOC_WR_MODE":          {0x40016b01, 0x40016b01, 0x40016b01},
+	"SPI_IOC_WR_LSB_FIRST":     {0x40016b02, 0x40016b02, 0x40016b02},
+	"SPI_IOC_WR_BITS_PER_WORD": {0x40016b03, 0x40016b03, 0x40016b03},
+	"SPI_IOC_WR_MAX_SPEED_HZ":  {0x40046b04, 0x40046b04, 0x40046b04},
+	"SPI_IOC_WR_MODE32":        {0x40046b05, 0x40046b05, 0x40046b05},
 	// include/uapi/linux/gpio.h; the last of them re-configures a line.
 	"GPIO_V2_LINE_SET_CONFIG_IOCTL": {0xc110b40d, 0xc110b40d, 0xc110b40d},
-	"FIONBIO":                       {0x5421, 0x5421, 0x5421}, // include/uapi/asm-generic/ioctls.h
+	// include/uapi/asm-generic/ioctls.h
+	"FIONREAD": {0x541b, 0x541b, 0x541b},
+	"FIONBIO":  {0x5421, 0x5421, 0x5421},
+	"FIONCLEX": {0x5450, 0x5450, 0x5450},
+	"FIOCLEX":  {0x5451, 0x5451, 0x5451},
 	// include/uapi/linux/futex.h
 	"FUTEX_WAIT":          {0, 0, 0},
 	"FUTEX_WAKE":          {1, 1, 1},
@@ -65,7 +77,9 @@ func constantNames() []string {
 	return slices.AppendSeq(names, maps.Keys(signalTable))
 }
 
-// errnoName is the name of an errno, or its number.
+// ErrnoName is the name of an errno, "" for one that has none.
+func ErrnoName(e uint16) string { return errnoName(e) }
+
 func errnoName(e uint16) string {
 	best := ""
 	for name, v := range errnoTable {

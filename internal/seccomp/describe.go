@@ -50,10 +50,13 @@ func (arg argument) describe(a Arch, v uint64) string {
 	case arg.names != "" && arg.bits:
 		return flagWords(a, arg.names, v)
 	case arg.names != "":
+		if arg.kind == kindUint {
+			n = int64(v)
+		}
 		if name := constantName(a, arg.names, uint64(n)); name != "" {
 			return name
 		}
-		if arg.names == "PR_" || arg.names == "F_" {
+		if arg.names == "PR_" || arg.names == "F_" || arg.names == "@requests" {
 			return fmt.Sprintf("%#x", v)
 		}
 	}
@@ -170,9 +173,23 @@ func prefixed(prefix string) []string {
 	}
 	var out []string
 	for _, name := range constantNames() {
+		if prefix == "@requests" && isRequest(name) {
+			out = append(out, name)
+		}
 		if strings.HasPrefix(name, prefix) && (mixed[prefix] == nil || mixed[prefix](name)) {
 			out = append(out, name)
 		}
 	}
 	return out
+}
+
+// isRequest reports whether a constant is a request of ioctl, as far as profiles
+// know any.
+func isRequest(name string) bool {
+	for _, prefix := range []string{"I2C_", "SPI_IOC_", "TCGETS", "TCSETS", "TCSBRK", "TCFLSH", "TIOC", "FIO"} {
+		if strings.HasPrefix(name, prefix) {
+			return !strings.HasPrefix(name, "TIOCM_") && !strings.HasPrefix(name, "TIOCPKT_")
+		}
+	}
+	return strings.HasSuffix(name, "_IOCTL")
 }

@@ -119,3 +119,15 @@ func reason(err error) string {
 	}
 	return err.Error()
 }
+
+// Includes are the groups that a file includes, as far as it can be read.
+func Includes(src string) []string {
+	var problems Problems
+	f := &file{src: src}
+	parseFile(f, &problems)
+	var out []string
+	for _, inc := range f.includes {
+		out = append(out, inc.group)
+	}
+	return out
+}

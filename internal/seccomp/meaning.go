@@ -148,7 +148,7 @@ func (d *divided) when(a Arch, nr uint32, known [6]bool) string {
 		var words []string
 		for _, t := range c {
 			if !known[t.arg] {
-				words = append(words, t.words(a, nr))
+				words = append(words, t.words(a, CallName(a, nr)))
 			}
 		}
 		if text := strings.Join(words, " && "); text != "" && !slices.Contains(all, text) {
@@ -161,13 +161,12 @@ func (d *divided) when(a Arch, nr uint32, known [6]bool) string {
 const otherwise = "otherwise"
 
 // words is the test as a condition.
-func (t atom) words(a Arch, nr uint32) string {
-	call := CallName(a, nr)
+func (t atom) words(a Arch, call string) string {
 	width := argWidth(a, call, t.arg)
 	full := ^uint64(0) >> (64 - width)
 	left := fmt.Sprintf("arg%d", t.arg)
 	if t.mask != full {
-		mask := argumentWords(a, call, t.arg, t.mask)
+		mask := bracketed(argumentWords(a, call, t.arg, t.mask))
 		if bits.OnesCount64(t.mask) > width/2 { // most often written as what it leaves out
 			mask = "~" + bracketed(argumentWords(a, call, t.arg, ^t.mask&full))
 		}
@@ -190,6 +189,9 @@ func argumentWords(a Arch, call string, arg int, v uint64) string {
 		if v == n {
 			return "$" + name
 		}
+	}
+	if v == 0 && (arg >= len(signature(call)) || signature(call)[arg].bits) {
+		return "0"
 	}
 	if sig := signature(call); arg < len(sig) {
 		text := sig[arg].describe(a, v)

@@ -47,6 +47,10 @@ type Decision struct {
 	Profile string // the profile or group whose file has the line
 	Line    int
 	Rule    string // the line as written
+
+	// Acknowledged: the line says by itself that it undoes a part of the
+	// confinement.
+	Acknowledged bool
 }
 
 // FilterVerdict is what the compiled filter alone returns to the kernel, as a
@@ -179,7 +183,7 @@ func (b *Bound) Decide(ph Phase, nr uint32, args [6]uint64) Decision {
 const atEmptyPath = 0x1000
 
 func (r *boundRule) decision(a Action) Decision {
-	return Decision{Action: a, Profile: r.profile, Line: r.pos.Line, Rule: r.text}
+	return Decision{Action: a, Profile: r.profile, Line: r.pos.Line, Rule: r.text, Acknowledged: r.acknowledged}
 }
 
 func (r *boundRule) refusal() Decision {

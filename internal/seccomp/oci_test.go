@@ -18,7 +18,7 @@ func TestOCIRoundTrip(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			b, err := p.Bind(a, seccomp.Vars{"send_queues": {3, 32769}, "receive_queues": {4}, "block_queues": {3}, "frames": {64, 256}})
+			b, err := p.Bind(a, seccomp.Vars{"send_queues": {3, 32769}, "receive_queues": {4}, "frames": {64, 256}, "block_queues": {9}})
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -34,6 +34,7 @@ type include struct {
 type block struct {
 	archs           archSet
 	optional, start bool
+	acknowledged    bool
 	inside          bool
 }
 
@@ -123,12 +124,12 @@ func (p *parser) statement(in block) {
 	}()
 	t := p.peek()
 	if t.kind != tokenName {
-		p.fail(t, "a line begins with a system call, include, start, arch or optional", "", "expected the name of a call")
+		p.fail(t, "a line begins with a system call, include, start, arch, optional or acknowledge", "", "expected the name of a call")
 	}
 	switch {
 	case t.text == "include":
 		p.include(in)
-	case (t.text == "start" || t.text == "optional") && p.tokens[p.at+1].text == "{", t.text == "arch":
+	case (t.text == "start" || t.text == "optional" || t.text == "acknowledge") && p.tokens[p.at+1].text == "{", t.text == "arch":
 		p.block(in)
 	default:
 		p.rule(in)
@@ -182,6 +183,8 @@ func (p *parser) block(in block) {
 		out.start = true
 	case "optional":
 		out.optional = true
+	case "acknowledge":
+		out.acknowledged = true
 	case "arch":
 		out.archs = p.archs(in)
 	}
@@ -215,7 +218,7 @@ func (p *parser) archs(in block) archSet {
 // rule reads `call`, `call: cond`, `call: return ERRNO`, `call: cond; return ERRNO`.
 func (p *parser) rule(in block) {
 	t := p.next()
-	r := &rule{pos: t.pos, profile: p.file.name, call: t.text, archs: in.archs, optional: in.optional, start: in.start}
+	r := &rule{pos: t.pos, profile: p.file.name, call: t.text, archs: in.archs, optional: in.optional, start: in.start, acknowledged: in.acknowledged}
 	if p.accept(":") {
 		if p.is("return") {
 			p.refusal(r)
@@ -229,6 +232,12 @@ func (p *parser) rule(in block) {
 	}
 	last := p.tokens[p.at-1]
 	r.text = strings.Join(strings.Fields(uncomment(p.file.src[t.offset:last.offset+len(last.text)])), " ")
+	if _, comment, found := strings.Cut(upTo(p.file.src[last.offset+len(last.text):], "\n"), "#"); found {
+		r.reason = strings.TrimSpace(comment)
+	}
+	if r.acknowledged && r.reason == "" {
+		p.problems.add(r.pos, "whoever reads the profile must learn why", "write the reason behind a #, on the same line", "an acknowledgement without a reason")
+	}
 	p.file.rules = append(p.file.rules, r)
 }
 

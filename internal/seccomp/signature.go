@@ -84,7 +84,7 @@ mkdirat dirfd:dir path:ptr mode:mode
 renameat2 olddir:dir old:ptr newdir:dir new:ptr flags:uint
 fcntl fd:fd cmd:int=F_ arg:word
 fcntl64 fd:fd cmd:int=F_ arg:word
-ioctl fd:fd request:uint arg:word
+ioctl fd:fd request:uint=@requests arg:word
 dup fd:fd
 dup2 fd:fd to:fd
 dup3 fd:fd to:fd flags:int|O_

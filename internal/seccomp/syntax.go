@@ -14,6 +14,7 @@ type rule struct {
 	pos      Pos
 	profile  string // the profile or group whose file has the line
 	text     string // the line as written, without comment
+	reason   string // the comment behind it
 	call     string
 	cond     expr
 	refuse   bool // answer errno instead of admitting, or when cond fails
@@ -21,6 +22,9 @@ type rule struct {
 	archs    archSet
 	optional bool
 	start    bool
+	// acknowledged: the line says by itself that it undoes a part of the
+	// confinement.
+	acknowledged bool
 }
 
 // expr is a condition on the arguments: *compare, *logic.

@@ -22,6 +22,10 @@ type Config struct {
 	// ProofExclusive is the same for an offer in ModeExclusive, where it is more.
 	ProofExclusive int
 
+	// Credit is how many descriptors a worker has room for that says no HELLO; 0 is
+	// not known. HELLO and CREDIT replace it.
+	Credit int
+
 	// PidFD is a pidfd of the worker's process, borrowed until Close. With it
 	// the parent can look at the worker's copies (pidfd_getfd(2), Linux 5.6,
 	// with the rights to trace the worker). ModeExclusive needs it.
@@ -175,7 +179,7 @@ func newConn(ch *channel, cfg Config) *Conn {
 		hello:   make(chan struct{}),
 		inbox:   make(chan Message, backlog),
 		ended:   make(chan struct{}),
-		credit:  -1,
+		credit:  firstCredit(cfg.Credit),
 		credits: make(chan struct{}),
 		numbers: make([]int, 0, MaxSlots+1),
 		offered: make(map[offerID]*offer),
@@ -183,6 +187,14 @@ func newConn(ch *channel, cfg Config) *Conn {
 	}
 	c.ctx, c.cancel = context.WithCancel(context.Background())
 	return c
+}
+
+// firstCredit is -1 for a worker of which nothing is known.
+func firstCredit(known int) int {
+	if known <= 0 {
+		return -1
+	}
+	return known
 }
 
 // Hello waits for the worker's HELLO. A worker that speaks no version in common

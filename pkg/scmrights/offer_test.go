@@ -116,6 +116,13 @@ func TestWindowAndCredit(t *testing.T) {
 	if _, err := few.Offer(trusted, two); !errors.Is(err, scmrights.ErrBusy) || !strings.Contains(err.Error(), "it has room for 1") {
 		t.Errorf("two descriptors for a credit of one: %v", err)
 	}
+	silent, _ := rawWorker(t, scmrights.Config{Credit: 1}) // and will not say HELLO
+	if _, err := silent.Offer(trusted, two); !errors.Is(err, scmrights.ErrBusy) || !strings.Contains(err.Error(), "it has room for 1") {
+		t.Errorf("two descriptors for a worker that is known to have room for one: %v", err)
+	}
+	if _, err := silent.Offer(trusted, two[:1]); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestHandOver250(t *testing.T) {

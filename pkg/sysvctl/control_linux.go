@@ -73,7 +73,8 @@ const (
 // a second one restores it. That needs room for the largest message below
 // kernel.msgmnb, or CAP_SYS_RESOURCE. Where there is none Revoke takes the right
 // away all the same, leaves asleep whose message still does not fit (they are
-// refused as soon as it does), and returns ErrLimit.
+// refused as soon as it does), and returns ErrLimit; also when messages of the
+// owner alone came in meanwhile and it cannot tell.
 func (q *Queue) Revoke(d Dir) error {
 	st, err := q.Stat()
 	if err != nil {
@@ -106,7 +107,10 @@ func (q *Queue) Revoke(d Dir) error {
 	if err != nil {
 		return err
 	}
-	if need := max(left.Bytes, left.Messages) + largest; kicked.QBytes < need {
+	// With all the room that was asked for, every message of those who slept fits:
+	// they could not add to the queue beyond the size it had. What is in it now may
+	// be more, where messages of the owner, who keeps the right, came in between.
+	if need := max(left.Bytes, left.Messages) + largest; kicked.QBytes < min(need, kick.QBytes) {
 		return &Error{Op: fmt.Sprintf("wake every sender: kernel.msgmnb allows %d bytes, it takes %d", kicked.QBytes, need), ID: q.id, Key: q.key, Kind: ErrLimit, Err: syscall.EPERM}
 	}
 	return nil

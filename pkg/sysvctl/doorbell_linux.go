@@ -62,13 +62,16 @@ func (d *Doorbell) Wait(ctx context.Context, patience time.Duration) bool {
 	return err == nil
 }
 
+const restTicks = 8
+
 // Receive takes the message of q that sel wants into buf; while there is none
-// it waits for the bell until ctx ends. It looks at the queue every tick as
-// well, for senders that do not ring. The order is what makes it safe: a sender
+// it waits for the bell until ctx ends. It looks at the queue after every tick as
+// well, for senders that do not ring; while nothing comes the ticks double, up to
+// eight times their length, so that a receiver at rest hardly wakes. The order is what makes it safe: a sender
 // sends and then rings, so a message that a look did not see has its ring still
 // to come.
 func (d *Doorbell) Receive(ctx context.Context, q *Queue, sel Selector, buf []byte, tick time.Duration) (Message, error) {
-	for {
+	for pause := tick; ; {
 		m, err := q.TryReceive(sel, buf)
 		if err != q.empty {
 			return m, err
@@ -76,7 +79,11 @@ func (d *Doorbell) Receive(ctx context.Context, q *Queue, sel Selector, buf []by
 		if ctx.Err() != nil {
 			return Message{}, q.fail("doorbell", context.Cause(ctx))
 		}
-		d.Wait(ctx, tick)
+		if d.Wait(ctx, pause) {
+			pause = tick
+		} else {
+			pause = min(2*pause, restTicks*tick)
+		}
 	}
 }
 

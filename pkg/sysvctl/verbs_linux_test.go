@@ -2,12 +2,14 @@ package sysvctl_test
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -316,4 +318,35 @@ func TestFtokCollisions(t *testing.T) {
 		}
 	}
 	t.Logf("%d files, %d keys are shared", len(names), len(clashes))
+}
+
+// Messages of the owner, who keeps the right to send, come in between the two
+// IPC_SETs of a revoke: that is no lack of room.
+func TestRevokeBesideTheOwnersSleepers(t *testing.T) {
+	if !testenv.PrivateIPC(t) {
+		return
+	}
+	q, err := sysvctl.Create(sysvctl.Private, sysvctl.Options{Mode: 0o622, QBytes: 64})
+	must(t, err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var owners sync.WaitGroup
+	for range 4 {
+		owners.Go(func() {
+			for ctx.Err() == nil {
+				_ = q.Send(ctx, 1, make([]byte, 64))
+			}
+		})
+	}
+	for range 300 {
+		must(t, q.Revoke(sysvctl.Senders))
+		// What came in at the kick is taken, or the next one has no room to give.
+		st, err := q.Stat()
+		must(t, err)
+		for range st.Messages {
+			_, err := q.TryReceive(sysvctl.Any(), make([]byte, 64))
+			must(t, err)
+		}
+	}
+	cancel()
+	owners.Wait()
 }

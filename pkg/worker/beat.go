@@ -21,7 +21,7 @@ type row struct {
 	epoch  uint32
 }
 
-// beat sends alerts again, says ALIVE, and reports the counts that changed,
+// beat sends alerts again, says ALIVE while the plugin has a pulse, and reports the counts that changed,
 // from READY until ctx ends; then it gives the account of the worker's whole
 // life. An error means that the channel is gone.
 func (w *Worker) beat(ctx context.Context) error {
@@ -32,6 +32,7 @@ func (w *Worker) beat(ctx context.Context) error {
 	}
 	tick := time.NewTicker(time.Duration(step) * tickEvery)
 	defer tick.Stop()
+	late := false // ALIVE was due and not said
 	for n := 0; ; {
 		select {
 		case <-ctx.Done():
@@ -52,10 +53,14 @@ func (w *Worker) beat(ctx context.Context) error {
 				return err
 			}
 		}
-		if n%aliveEvery == 0 {
-			if err := w.say(lane.MsgAlive, nil); err != nil {
-				return err
-			}
+		if n%aliveEvery != 0 && !late {
+			continue
+		}
+		if late = !w.pulse.beats(); late {
+			continue
+		}
+		if err := w.say(lane.MsgAlive, nil); err != nil {
+			return err
 		}
 	}
 }

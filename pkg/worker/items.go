@@ -43,17 +43,25 @@ func RoutineEvery(d time.Duration) Option {
 // Items gives what other workers send to this one, alerts before readings and
 // the most urgent band first, until ctx ends and what was queued by then is
 // taken. It is to be ranged over once in a
-// worker's life. An error is the last thing it gives.
+// worker's life. An error is the last thing it gives. A plugin that takes longer
+// over one item than the heartbeat of the configuration is taken to hang, and ended.
 func (w *Worker) Items(ctx context.Context, opts ...Option) iter.Seq2[Item, error] {
 	return func(yield func(Item, error) bool) {
 		r, err := w.listen(opts)
 		if err == nil {
 			err = w.Ready()
 		}
+		loop := w.pulse.begin()
+		defer w.pulse.end(loop)
 		for hurried := false; err == nil; {
 			var got lane.Item
-			if got, err = r.Receive(ctx); err == nil && !yield(w.item(got), nil) {
-				return
+			if got, err = r.Receive(ctx); err == nil {
+				loop.plugin()
+				more := yield(w.item(got), nil)
+				loop.plugin()
+				if !more {
+					return
+				}
 			}
 			err = lastRound(ctx, r, &hurried, err)
 		}
@@ -114,18 +122,27 @@ const maxBatch = 1024
 // Batches is Items for receivers that work in batches, such as a store that
 // synchronises its file once a batch: readings wait in their queue and are given
 // together each d, and an alert is given at once, with the readings that were
-// taken before it. The slice is used again for the next batch.
+// taken before it. The slice is used again for the next batch. All of a batch counts
+// as taken when the plugin asks for the next one: what a worker that is killed had
+// not finished is not counted, and an alert among it comes again.
 func (w *Worker) Batches(ctx context.Context, d time.Duration) iter.Seq2[[]Item, error] {
 	return func(yield func([]Item, error) bool) {
 		r, err := w.listen([]Option{RoutineEvery(d)})
 		if err == nil {
 			err = w.Ready()
 		}
+		loop := w.pulse.begin()
+		defer w.pulse.end(loop)
 		var batch []Item
 		for hurried := false; err == nil; {
 			batch, err = w.fill(ctx, r, batch[:0])
-			if len(batch) > 0 && !yield(batch, nil) {
-				return
+			if len(batch) > 0 {
+				loop.plugin()
+				more := yield(batch, nil)
+				loop.plugin()
+				if !more {
+					return
+				}
 			}
 			err = lastRound(ctx, r, &hurried, err)
 		}
@@ -151,9 +168,9 @@ func (w *Worker) fill(ctx context.Context, r *lane.Receiver, batch []Item) ([]It
 	// A context that has ended makes Receive give what is there and not wait.
 	over, cancel := context.WithCancel(ctx)
 	cancel()
-	wait := ctx
+	wait, receive := ctx, r.Receive
 	for len(batch) < maxBatch {
-		got, err := r.Receive(wait)
+		got, err := receive(wait)
 		switch {
 		case err != nil && ctx.Err() == nil && errors.Is(err, context.Canceled):
 			return batch, nil
@@ -165,7 +182,7 @@ func (w *Worker) fill(ctx context.Context, r *lane.Receiver, batch []Item) ([]It
 		if it.Alert {
 			return batch, nil
 		}
-		wait = over
+		wait, receive = over, r.ReceiveMore
 	}
 	return batch, nil
 }

@@ -69,7 +69,8 @@ func (w *Worker) ready() error {
 
 // Every calls fn now and then each d, until ctx ends, and returns nil then; an
 // error of fn ends it at once. A call that takes longer than d delays the next
-// one, and none are made up for.
+// one, and none are made up for. One that takes longer than the heartbeat of the
+// configuration ends the worker: it is taken to hang.
 func (w *Worker) Every(ctx context.Context, d time.Duration, fn func() error) error {
 	if d <= 0 {
 		return fmt.Errorf("every %v: not above zero", d)
@@ -79,8 +80,13 @@ func (w *Worker) Every(ctx context.Context, d time.Duration, fn func() error) er
 	}
 	tick := time.NewTicker(d)
 	defer tick.Stop()
+	loop := w.pulse.begin()
+	defer w.pulse.end(loop)
 	for ctx.Err() == nil {
-		if err := fn(); err != nil {
+		loop.plugin()
+		err := fn()
+		loop.plugin()
+		if err != nil {
 			return w.unlessStopped(err)
 		}
 		select {
@@ -121,7 +127,9 @@ func (w *Worker) Reading(name string, value float64) error {
 	if err != nil {
 		return fail("send", name, err)
 	}
+	w.pulse.waits.Add(1)
 	err = w.sender.Reading(s.ID, bandReading, value, s.Unit)
+	w.pulse.waits.Add(-1)
 	if !closed(err) {
 		return fail("send", name, err)
 	}
@@ -149,6 +157,13 @@ func (w *Worker) Alert(name string, value float64, text string) error {
 	}
 	w.Logf("alert of %s (%g) was refused: %v", name, value, err)
 	return nil
+}
+
+// Unit is the unit that the configuration gives to a sensor of this worker; known
+// is false for a name that it has not.
+func (w *Worker) Unit(name string) (unit string, known bool) {
+	s, known := w.own[name]
+	return s.Unit, known
 }
 
 func (w *Worker) sending(name string) (lane.Sensor, error) {

@@ -33,7 +33,8 @@ type Worker struct {
 	readyErr  error
 	open      atomic.Bool   // the supervisor has confirmed READY
 	said      atomic.Uint64 // the number of the last record that was sent
-	closed    atomic.Bool   // a lane refused a reading, which was logged
+	pulse     pulse
+	closed    atomic.Bool // a lane refused a reading, which was logged
 
 	mu     sync.Mutex
 	asked  map[string]bool // settings that the plugin looked at

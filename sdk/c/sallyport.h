@@ -976,6 +976,7 @@ static inline const char *sp_read_start(sp_start *s, const void *data, size_t n)
 /* ---- frames of the bus ---------------------------------------------------- */
 
 enum { SP_READING = 1, SP_ALERT, SP_ACK };
+#define SP_ANYONE UINT32_MAX /* of a shared queue: whoever receives, or a sender that is no worker */
 enum { SP_RESENT = 1, SP_CUT = 2 };
 enum { SP_MSG_START = 1, SP_MSG_STOP };
 enum { SP_MSG_READY = 1, SP_MSG_ALIVE, SP_MSG_STATUS, SP_MSG_LOST, SP_MSG_DONE, SP_MSG_NEXT, SP_MSG_SEEN, SP_MSG_COUNT };
@@ -1179,7 +1180,7 @@ static inline void sp_collect(sp_sender *s, uint32_t epoch)
 	sp_frame a;
 	ssize_t n;
 	while (s->out->ack >= 0 && (n = sp_get_message(s->out->ack, &m)) >= 0) {
-		if (sp_get_frame(m.b, (size_t)n, &a) || a.kind != SP_ACK || a.worker != s->out->to || a.epoch != epoch)
+		if (sp_get_frame(m.b, (size_t)n, &a) || a.kind != SP_ACK || (a.worker != s->out->to && s->out->to != SP_ANYONE) || a.epoch != epoch)
 			continue; /* of a predecessor of ours, or rubbish */
 		for (unsigned i = 0; i < s->waiting; i++)
 			if (s->box[i].f.seq == a.seq)
@@ -1256,7 +1257,7 @@ typedef struct {
 } sp_epoch;
 
 typedef struct {
-	int queue, ack, urgent, gone;
+	int queue, ack, urgent, gone, shared; /* shared: others send and receive there too */
 	uint32_t from;
 	uint64_t dropped, turns;
 	unsigned epochs;
@@ -1328,27 +1329,44 @@ static inline void sp_acknowledge(const sp_lane *l, const sp_frame *alert, uint3
 	sp_put_message(l->ack, &a); /* when it does not get through, the alert comes again */
 }
 
-/* The next good frame that was not taken before: 1, or 0. The lane says who sent it; a frame can say anything. */
-static inline int sp_take_lane(sp_lane *l, sp_frame *f, uint32_t me)
+/* The lane of a frame's sender among n: l itself, or where several share the queue the one of its worker. */
+static inline sp_lane *sp_lane_of(sp_lane *lanes, unsigned n, sp_lane *l, uint32_t worker)
+{
+	sp_lane *anyone = NULL;
+	for (unsigned i = 0; i < n; i++) {
+		if (lanes[i].queue != l->queue || lanes[i].urgent != l->urgent)
+			continue;
+		if (lanes[i].from == worker)
+			return &lanes[i];
+		if (lanes[i].from == SP_ANYONE)
+			anyone = &lanes[i];
+	}
+	return anyone;
+}
+
+/* The next good frame that was not taken before, with the lane of its sender, or NULL. Where a queue is not shared
+ * the lane says who sent it; a frame can say anything. */
+static inline sp_lane *sp_take_lane(sp_lane *lanes, unsigned count, sp_lane *l, sp_frame *f, uint32_t me)
 {
 	sp_message m;
 	for (int i = 0; i < 64; i++) {
+		sp_lane *from;
 		ssize_t n = sp_get_message(l->queue, &m);
 		if (n < 0) {
 			l->gone = n == -EIDRM || n == -EINVAL;
-			return 0;
+			return NULL;
 		}
-		if (sp_get_frame(m.b, (size_t)n, f) || f->worker != l->from || f->band != m.type ||
-		    f->kind != (l->urgent ? SP_ALERT : SP_READING))
+		if (sp_get_frame(m.b, (size_t)n, f) || f->band != m.type || f->kind != (l->urgent ? SP_ALERT : SP_READING) ||
+		    (from = sp_lane_of(lanes, count, l, f->worker)) == NULL)
 			l->dropped++;
-		else if (!sp_has(sp_epoch_of(l, f->epoch), f->seq))
-			return 1;
+		else if (from->from == SP_ANYONE || !sp_has(sp_epoch_of(from, f->epoch), f->seq))
+			return from;
 		else if (l->urgent)
-			sp_acknowledge(l, f, me); /* the first word of it was lost */
+			sp_acknowledge(from, f, me); /* the first word of it was lost */
 		else
 			l->dropped++;
 	}
-	return 0;
+	return NULL;
 }
 
 /* ---- the worker -------------------------------------------------------------- */
@@ -1482,6 +1500,10 @@ static inline void sp_open_lane(sp_worker *w, int queue, int ack, uint32_t from,
 	l->ack = ack;
 	l->from = from;
 	l->urgent = urgent;
+	l->shared = from == SP_ANYONE;
+	for (unsigned i = 0; i < w->lanes; i++)
+		if (w->lane[i].queue == queue && w->lane[i].urgent == urgent)
+			w->lane[i].shared = l->shared = 1;
 	w->lanes++;
 }
 
@@ -1601,6 +1623,8 @@ static inline void sp_count_all(sp_worker *w, int parting)
 			uint64_t gaps = e->closed;
 			for (unsigned j = 1; j < e->spans; j++)
 				gaps += e->span[j].low - e->span[j - 1].high - 1;
+			if (l->shared)
+				gaps = 0; /* others took them, or nobody: it cannot be told from here */
 			sp_count(w, e->said, l->from, 0, l->urgent, e->number, e->spans ? e->span[0].low : 0,
 			         e->spans ? e->span[e->spans - 1].high : 0, gaps, e->used == l->turns ? l->dropped : 0, e->taken, 0, parting);
 		}
@@ -1824,6 +1848,8 @@ static inline int sp_send_all(sp_worker *w, int kind, const char *sensor, double
 				error = sp_wait_reading(w, to, &f);
 			if (kind == SP_ALERT && (to->out->to ? to->out->urgent : to->out->routine) >= 0)
 				error = sp_send_alert(to, &f);
+			if (to->out->routine < 0 && to->out->urgent < 0)
+				sp_ring(to); /* the bell of one who shares a queue */
 			if (error) {
 				errno = error;
 				result = -1;
@@ -1896,9 +1922,10 @@ static inline void sp_acted(sp_worker *w)
 	sp_epoch *e;
 	if (!w->hand)
 		return;
-	e = sp_epoch_of(w->hand, w->held.epoch);
+	e = sp_epoch_of(w->hand, w->hand->from == SP_ANYONE ? 0 : w->held.epoch);
 	e->taken++;
-	sp_add(e, w->held.seq);
+	if (w->hand->from != SP_ANYONE)
+		sp_add(e, w->held.seq);
 	if (w->hand->urgent)
 		sp_acknowledge(w->hand, &w->held, w->start.worker);
 	w->hand = NULL;
@@ -1915,13 +1942,16 @@ static inline int sp_take(sp_worker *w, sp_item *item)
 	w->turn++;
 	for (int urgent = 1; urgent >= 0; urgent--) {
 		for (unsigned i = 0; i < w->lanes; i++) {
-			sp_lane *l = &w->lane[(i + w->turn) % w->lanes];
-			if (l->urgent != urgent || l->gone || !sp_take_lane(l, &w->held, w->start.worker)) {
+			sp_lane *l = &w->lane[(i + w->turn) % w->lanes], *from = NULL;
+			if (l->urgent == urgent && !l->gone)
+				from = sp_take_lane(w->lane, w->lanes, l, &w->held, w->start.worker);
+			if (!from) {
 				gone += l->urgent == urgent && l->gone;
 				continue;
 			}
-			w->hand = l;
-			sp_watch(w, l, &w->held);
+			w->hand = from;
+			if (from->from != SP_ANYONE) /* whose clock and sensors are its own */
+				sp_watch(w, from, &w->held);
 			item->frame = w->held;
 			item->worker = w->held.worker;
 			item->sensor_id = w->held.sensor;

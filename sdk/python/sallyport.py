@@ -571,6 +571,9 @@ def _count(peer, sender, urgent, epoch, first, last, gaps, dropped, taken, waite
     return struct.pack("<IBBHIIQQQQQ", peer, sender, urgent, 0, epoch, waited, first, last, gaps, dropped, taken)
 
 
+ANYONE = 0xffffffff  # of a shared queue: whoever receives, or a sender that is no worker
+
+
 class Out:
     """The lanes to one receiver, with the alerts that it has not acknowledged."""
 
@@ -631,7 +634,7 @@ class Out:
                 a = decode_frame(got[1])
             except Malformed:
                 continue
-            if a.kind == ACK and a.worker == self.to and a.epoch == self.epoch:
+            if a.kind == ACK and self.to in (a.worker, ANYONE) and a.epoch == self.epoch:
                 self.waiting = [w for w in self.waiting if w[0].seq != a.seq]
 
     def tick(self, now):
@@ -672,9 +675,27 @@ class In:
         self.queue, self.ack, self.sender, self.urgent = queue, ack, sender, urgent
         self.buffer = ctypes.create_string_buffer(_LONG + 256)
         self.epochs, self.dropped, self.gone = collections.OrderedDict(), 0, False
+        self.others = []  # the further senders of a shared queue, with books of their own
+        self.shared = sender == ANYONE
+
+    @classmethod
+    def lanes(cls, entries):
+        """One for each queue; senders that share one are its others."""
+        heads = {}
+        for lane in [cls(*e) for e in entries if e[0] >= 0]:
+            head = heads.setdefault(lane.queue, lane)
+            if head is not lane:
+                head.others.append(lane)
+                head.shared = lane.shared = True
+        return list(heads.values())
+
+    def of(self, worker):
+        """The lane of a frame's sender, or None. Where several share the queue a frame can be in another's name."""
+        all = [self] + self.others
+        return next((l for l in all if l.sender == worker), None) or next((l for l in all if l.sender == ANYONE), None)
 
     def take(self, me):
-        """The next good frame that was not taken before, or None."""
+        """The lane of its sender with the next good frame that was not taken before, or None."""
         for _ in range(64):
             got = _msgrcv(self.queue, self.buffer)
             if got == errno.E2BIG:  # nobody may send this, but were it left it would block the lane
@@ -687,12 +708,13 @@ class In:
             except Malformed:
                 self.dropped += 1
                 continue
-            if f.worker != self.sender or f.band != got[0] or f.kind != (ALERT if self.urgent else READING):
+            lane = self.of(f.worker)
+            if lane is None or f.band != got[0] or f.kind != (ALERT if self.urgent else READING):
                 self.dropped += 1
-            elif not any(low <= f.seq <= high for low, high in self._epoch(f.epoch)[0]):
-                return f
+            elif lane.sender == ANYONE or not any(low <= f.seq <= high for low, high in lane._epoch(f.epoch)[0]):
+                return lane, f
             elif self.urgent:
-                self.acknowledge(f, me)  # the first word of it was lost
+                lane.acknowledge(f, me)  # the first word of it was lost
             else:
                 self.dropped += 1
         return None
@@ -706,8 +728,10 @@ class In:
 
     def acted(self, f, me):
         """The frame was acted on: only now is an alert acknowledged, and not sent again to a successor."""
-        e = self._epoch(f.epoch)
+        e = self._epoch(0 if self.sender == ANYONE else f.epoch)
         e[2] += 1
+        if self.sender == ANYONE:
+            return  # its numbers mean nothing to us
         spans, merged = sorted(e[0] + [(f.seq, f.seq)]), []
         for low, high in spans:
             if merged and low <= merged[-1][1] + 1:
@@ -727,12 +751,14 @@ class In:
 
     def counts(self):
         for i, (number, (spans, closed, taken)) in enumerate(self.epochs.items()):
-            gaps = closed + sum(b[0] - a[1] - 1 for a, b in zip(spans, spans[1:]))
+            gaps = 0 if self.shared else closed + sum(b[0] - a[1] - 1 for a, b in zip(spans, spans[1:]))
             first, last = (spans[0][0], spans[-1][1]) if spans else (0, 0)
             dropped = self.dropped if i == len(self.epochs) - 1 else 0
             yield _count(self.sender, 0, self.urgent, number, first, last, gaps, dropped, taken)
         if not self.epochs and self.dropped:
             yield _count(self.sender, 0, self.urgent, 0, 0, 0, 0, self.dropped, 0)
+        for lane in self.others:
+            yield from lane.counts()
 
 
 # ---- the worker -------------------------------------------------------------
@@ -800,8 +826,8 @@ class Worker:
         self._bell = self.grants[self.start["bell"]].fd if self.start["receive"] and self.start["bell"] else None
         if self._bell is not None:
             os.set_blocking(self._bell, False)
-        self._urgent = [In(i["urgent"], i["ack"], i["from"], 1) for i in self.start["receive"] if i["urgent"] >= 0]
-        self._routine = [In(i["routine"], -1, i["from"], 0) for i in self.start["receive"] if i["routine"] >= 0]
+        self._urgent = In.lanes([(i["urgent"], i["ack"], i["from"], 1) for i in self.start["receive"]])
+        self._routine = In.lanes([(i["routine"], -1, i["from"], 0) for i in self.start["receive"]])
         self._tick_at, self._count_at = 0.0, 0.0
         self._alive_at = time.monotonic()
 
@@ -969,6 +995,8 @@ class Worker:
             raise NotGranted("band %r: give the worker a queue block with send = [...]" % band)
         for o in outs:
             if o.routine < 0 if kind == READING or o.to == 0 else o.urgent < 0:
+                if o.routine < 0 and o.urgent < 0:
+                    o.ring()  # the bell of one who shares a queue
                 continue
             f = f._replace(band=o.bands[band])
             whole &= (self._reading(o, f) if kind == READING else o.alert(f)) == 0
@@ -996,11 +1024,12 @@ class Worker:
             self.stopping = True
         for rota in (self._urgent, self._routine):
             for i, lane in enumerate(rota):
-                f = lane.take(me)
-                if f is not None:
+                taken = lane.take(me)
+                if taken is not None:
                     rota[:] = rota[i + 1:] + rota[:i + 1]
-                    self._hand = (lane, f)
-                    self._watch(lane, f, now)
+                    self._hand = sender, f = taken
+                    if sender.sender != ANYONE:  # whose clock and sensors are its own
+                        self._watch(sender, f, now)
                     return Item(self._all.get(f.sensor, "sensor %d" % f.sensor), f.worker, f.value, f.unit, f.text,
                                 f.wall / 1e9, f.seq, f.kind == ALERT)
         return None

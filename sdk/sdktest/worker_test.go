@@ -13,6 +13,7 @@ import (
 	"sallyport/internal/testenv"
 	"sallyport/internal/workertest"
 	"sallyport/pkg/scmrights"
+	"sallyport/pkg/sysvctl"
 )
 
 // counted reads COUNTs until the worker's channel ends, and returns the last of
@@ -293,6 +294,118 @@ func TestWorkerReceives(t *testing.T) {
 		}
 		if c := last[true]; c.Taken != 1 || c.Last != 1 || c.Dropped != 0 {
 			t.Errorf("urgent: %+v", c)
+		}
+	})
+}
+
+// TestWorkerShares: a worker of a shared queue takes what a worker and what a
+// program from outside sends, acknowledges the former's alerts, and speaks of no
+// gaps.
+func TestWorkerShares(t *testing.T) {
+	t.Parallel()
+	if !testenv.PrivateIPC(t) {
+		return
+	}
+	atOnce(t, func(t *testing.T, l language) {
+		lanes := workertest.NewLanes(t)
+		cmd := l.command(t, "worker")
+		var out bytes.Buffer
+		cmd.Stdout = &out
+		p := workertest.Program(t, 1, cmd)
+		p.GrantBells(nil, lanes)
+		s, outside := lanes.Sender(1, lane.Anyone), lanes.Sender(lane.Anyone, lane.Anyone)
+		for _, err := range []error{
+			s.Alert(7, "alert", 1, "", ""), s.Reading(7, "reading", 2, ""), s.Reading(7, "reading", 3, ""),
+			outside.Reading(7, "reading", 4, ""), outside.Alert(7, "alert", 5, "", ""),
+		} {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		// Another receiver has taken one of the readings.
+		if _, err := lanes.Routine.TryReceive(sysvctl.Any(), make([]byte, reading.Size)); err != nil {
+			t.Fatal(err)
+		}
+		again := lanes.Sender(lane.Anyone, lane.Anyone) // another program, with the same numbers
+		if err := again.Reading(7, "reading", 6, ""); err != nil {
+			t.Fatal(err)
+		}
+		first, anyone := lanes.In(1), lanes.In(lane.Anyone)
+		anyone.Ack = lane.NoLane
+		p.Start(lane.Start{
+			Worker: lane.StartWorker{ID: 2, Name: "store"}, Receive: []lane.In{first, anyone}, Bell: "bell",
+			Sensors: []lane.Sensor{workertest.Sensor(7, "cpu", "", "")},
+		})
+		p.Ready()
+		for start := time.Now(); s.Waiting() > 0; time.Sleep(5 * time.Millisecond) {
+			if s.Tick(); time.Since(start) > workertest.Patience {
+				t.Fatal("the alert is not acknowledged")
+			}
+		}
+		p.Stop()
+		if err := p.End(); err != nil {
+			t.Errorf("%v\n%s", err, p.Stderr.String())
+		}
+		want := "alert cpu 1 1.0   1\nalert cpu 4294967295 5.0   1\nreading cpu 1 3.0   2\nreading cpu 4294967295 4.0   1\nreading cpu 4294967295 6.0   1\n"
+		if got := out.String(); got != want {
+			t.Errorf("it printed\n%q, want\n%q", got, want)
+		}
+		taken := map[uint32]uint64{}
+		last := map[string]lane.Count{}
+		for m := range p.Heard {
+			if c, err := lane.DecodeCount(m.Body); m.Kind == lane.MsgCount && err == nil {
+				last[fmt.Sprint(c.Peer, c.Urgent)] = c
+			}
+		}
+		for _, c := range last {
+			taken[c.Peer] += c.Taken
+			if c.Gaps != 0 || c.Dropped != 0 {
+				t.Errorf("%+v", c)
+			}
+		}
+		if taken[1] != 2 || taken[lane.Anyone] != 3 {
+			t.Errorf("taken %v", taken)
+		}
+	})
+}
+
+// TestWorkerRingsAll: a sender of a shared queue rings every receiver's bell, and
+// believes the acknowledgement of any.
+func TestWorkerRingsAll(t *testing.T) {
+	t.Parallel()
+	if !testenv.PrivateIPC(t) {
+		return
+	}
+	atOnce(t, func(t *testing.T, l language) {
+		lanes, other := workertest.NewLanes(t), workertest.NewLanes(t)
+		p := workertest.Program(t, 1, l.command(t, "worker"))
+		p.Grant("bell.out", scmrights.KindPipe, lanes.Ring)
+		p.Grant("bell.other", scmrights.KindPipe, other.Ring)
+		p.Grant("cpu_temp", scmrights.KindAttribute, workertest.Memfd(t, "99\n"))
+		out := lanes.Out(lane.Anyone)
+		ring := out
+		ring.Urgent, ring.Routine, ring.Ack, ring.Bell = lane.NoLane, lane.NoLane, lane.NoLane, "bell.other"
+		p.Start(lane.Start{
+			Settings: map[string]string{"role": "send", "every": "1h"},
+			Sensors:  []lane.Sensor{workertest.Sensor(7, "cpu", "cpu_temp", "")}, Send: []lane.Out{out, ring},
+		})
+		p.Ready()
+		r := lanes.Receiver(8, 1)
+		item, err := r.Receive(t.Context())
+		if err != nil || !item.Urgent {
+			t.Fatalf("%+v, %v", item, err)
+		}
+		r.Acted()
+		if n, err := other.Listen.Read(make([]byte, 16)); n == 0 || err != nil {
+			t.Errorf("the other receiver's bell: %d rings, %v", n, err)
+		}
+		time.Sleep(1300 * time.Millisecond) // it would come again after 1 s
+		if urgent, _ := lanes.Waiting(); urgent != 0 {
+			t.Error("the alert came again")
+		}
+		p.Stop()
+		if err := p.End(); err != nil {
+			t.Errorf("%v\n%s", err, p.Stderr.String())
 		}
 	})
 }

@@ -14,6 +14,7 @@ func TestLTPMsgsnd(t *testing.T)    { runList(t, ltpSend) }
 func TestLTPMsgrcv(t *testing.T)    { runList(t, ltpReceive) }
 func TestLTPMsgctl(t *testing.T)    { runList(t, ltpControl) }
 func TestLTPMsgstress(t *testing.T) { runList(t, ltpStress) }
+func TestLTPNamespace(t *testing.T) { runList(t, ltpNamespace) }
 func TestGVisor(t *testing.T)       { runList(t, gvisor) }
 func TestSysvIPC(t *testing.T)      { runList(t, sysvIPC) }
 func TestMsgque(t *testing.T)       { runList(t, msgque) }
@@ -27,7 +28,7 @@ func TestDocumentCounts(t *testing.T) {
 		list []entry
 	}{
 		{"LTP msgget", ltpGet}, {"LTP msgsnd", ltpSend}, {"LTP msgrcv", ltpReceive}, {"LTP msgctl", ltpControl},
-		{"LTP msgstress", ltpStress}, {"gVisor msgqueue", gvisor}, {"sysv_ipc message queues", sysvIPC}, {"kernel ipc/msgque", msgque},
+		{"LTP msgstress", ltpStress}, {"LTP mesgq_nstest", ltpNamespace}, {"gVisor msgqueue", gvisor}, {"sysv_ipc message queues", sysvIPC}, {"kernel ipc/msgque", msgque},
 	} {
 		done, names := 0, map[string]bool{}
 		for _, e := range l.list {

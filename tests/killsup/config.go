@@ -11,10 +11,10 @@ import (
 var workers = []struct {
 	name   string
 	shared []string // open files of the supervisor
-	moved  []string // of nobody else
+	moved  []string // of nobody else: moved, or exclusive
 	bells  int      // pipes
 }{
-	{"sampler", []string{"/proc/loadavg", "/memfd:sim:sine", "/memfd:sim:fridge"}, nil, 3},
+	{"sampler", []string{"/proc/loadavg"}, []string{"/memfd:sim:sine", "/memfd:sim:fridge"}, 3},
 	{"store", nil, []string{".csv"}, 1},
 	{"alarm", []string{"/memfd:sim:lamp"}, nil, 1},
 }
@@ -29,12 +29,19 @@ supervisor {
   control = "%[1]s/control"
 }
 device "load" { file = { path = "/proc/loadavg", decode = "field:0" } }
-device "sine" { sim  = { wave = "sine", period = "1s", min = 18, max = 26 } }
-device "fridge" { sim = { wave = "pulse", period = "200ms", after = "20ms", for = "100ms", min = 4, max = 9 } }
+device "sine" {
+  sim      = { wave = "sine", period = "1s", min = 18, max = 26 }
+  handover = "move"
+}
+device "fridge" {
+  sim      = { wave = "pulse", period = "200ms", after = "20ms", for = "100ms", min = 4, max = 9 }
+  handover = "exclusive"
+}
 device "lamp" {
-  sim    = {}
-  output = true
-  safe   = 0
+  sim      = {}
+  output   = true
+  safe     = 0
+  handover = "lend"
 }
 directory "data" {
   path = "%[1]s/data"
@@ -53,6 +60,8 @@ worker "sampler" {
   settings = { every = "2ms", alert = "fridge > 8" }
   devices  = ["load", "sine", "fridge"]
   policy   = "sensor-read"
+  proof    = 4
+  compare  = 1
   queue "readings" { send = ["reading", "alert"] }
 }
 worker "store" {

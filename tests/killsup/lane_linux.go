@@ -1,10 +1,12 @@
 package killsup
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -131,6 +133,9 @@ func (l *lane) measure() error {
 	}
 	if err == nil {
 		err = l.gone()
+	}
+	if err == nil && !strings.Contains(l.sup.log.tail(), "what was lent is back: grants=1") {
+		err = l.finding("lent", "the alarm's lamp was not called back before the stop")
 	}
 	return err
 }
@@ -353,7 +358,8 @@ func (l *lane) sweep() error {
 		return len(all) == 0
 	})
 	if !ended {
-		return fmt.Errorf("processes that cannot be killed")
+		return errors.New("processes that cannot be killed")
 	}
-	return nil
+	clear(l.days)
+	return os.RemoveAll(filepath.Join(l.cfg.Dir, "data"))
 }

@@ -137,6 +137,11 @@ type status struct {
 // until waits for a status that fits.
 func (r *running) until(what string, fits func(status) bool) status {
 	r.t.Helper()
+	return r.untilWithin(patience, what, fits)
+}
+
+func (r *running) untilWithin(patience time.Duration, what string, fits func(status) bool) status {
+	r.t.Helper()
 	var last status
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(2 * time.Millisecond) {
 		last = r.status()

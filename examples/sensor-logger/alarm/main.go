@@ -1,5 +1,5 @@
 // Command alarm switches a lamp on at every alert, and off when none came for
-// a while.
+// a while. The lamp is a line of a GPIO chip, or a simulated output.
 //
 //	settings = { hold = "5s" }
 package main
@@ -15,11 +15,7 @@ func main() { worker.Run(alarm) }
 
 func alarm(ctx context.Context, w *worker.Worker) error {
 	lamp := &lamp{hold: w.Duration("hold", 5*time.Second), set: func(level byte) error {
-		f, err := w.File("lamp")
-		if err == nil {
-			_, err = f.WriteAt([]byte{level}, 0)
-		}
-		return err
+		return w.Switch("lamp", level == '1')
 	}}
 	defer lamp.off()
 	for item, err := range w.Items(ctx) {

@@ -6,7 +6,8 @@
 // OUTPUT is a file that takes one byte, '1' or '0', at its beginning: that of a
 // lamp of the kernel (/sys/class/leds/NAME/brightness, which may be a GPIO line
 // by device tree), a simulated output, or "fd:N", an output that a parent opened
-// and granted, so that this program needs no right to open anything.
+// and granted, so that this program needs no right to open anything: such a file,
+// or the descriptor of a requested GPIO line.
 package main
 
 import (
@@ -17,6 +18,9 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"github.com/warthog618/go-gpiocdev/uapi"
+	"golang.org/x/sys/unix"
 
 	"sallyport/examples/sysv"
 	"sallyport/pkg/sysvctl"
@@ -106,7 +110,11 @@ func open(output string) (*os.File, error) {
 	return os.OpenFile(output, os.O_WRONLY, 0)
 }
 
+// set switches a line by its own request; what is no line takes a byte.
 func set(lamp *os.File, level byte) error {
-	_, err := lamp.WriteAt([]byte{level}, 0)
+	err := uapi.SetLineValuesV2(lamp.Fd(), uapi.LineValues{Bits: uapi.NewLineBitmap(int(level - '0')), Mask: 1})
+	if errors.Is(err, unix.ENOTTY) || errors.Is(err, unix.EINVAL) { // sysfs says EINVAL
+		_, err = lamp.WriteAt([]byte{level}, 0)
+	}
 	return err
 }

@@ -206,6 +206,28 @@ func TestRolesAgreeOnRandomCalls(t *testing.T) {
 	}
 }
 
+// What is shown of a call's way through the program ends where the virtual
+// machine ends, and every line of it is one of the listing.
+func TestTraceIsTheMachinesWay(t *testing.T) {
+	rng := rand.New(rand.NewPCG(7, 7))
+	for _, name := range policy.Roles {
+		p := compile(t, role(t, name, seccomp.AMD64))
+		listing := p.Listing()
+		draw := calls(rng, p)
+		for range 300 {
+			nr, args := draw()
+			want, err := p.Run(nr, args)
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines, got, err := p.Trace(nr, args)
+			if err != nil || got != want || !strings.Contains(listing, lines[len(lines)-1]+"\n") || !strings.Contains(lines[len(lines)-1], "ret #") {
+				t.Fatalf("%s: %s: %v (%v), want %v:\n%s", name, seccomp.Describe(p.Arch, nr, args), got, err, want, strings.Join(lines, "\n"))
+			}
+		}
+	}
+}
+
 // calls draws calls whose numbers and arguments lie at or beside the constants
 // of the programs.
 func calls(rng *rand.Rand, programs ...*seccomp.Program) func() (uint32, [6]uint64) {

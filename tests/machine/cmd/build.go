@@ -67,6 +67,19 @@ func fill(a *archive, k kind, dir, modules string) error {
 	if err := host(a, "/init", filepath.Join(out, "guest")); err != nil {
 		return err
 	}
+	for _, pkg := range k.build {
+		if err := compile(k, filepath.Join(out, path.Base(pkg)), "build", "", pkg); err != nil {
+			return err
+		}
+		if err := host(a, product+path.Base(pkg), filepath.Join(out, path.Base(pkg))); err != nil {
+			return err
+		}
+	}
+	for _, f := range k.files {
+		if err := host(a, f.to, first(f.from)); err != nil {
+			return err
+		}
+	}
 	for _, b := range k.tests {
 		file := strings.ReplaceAll(b.pkg, "/", "-") + ".test"
 		if err := compile(k, filepath.Join(out, file), "test", b.tags, b.pkg); err != nil {
@@ -104,6 +117,16 @@ func goCommand() string {
 		return g
 	}
 	return "go"
+}
+
+// first gives the first file that there is, else the last, which is then missed.
+func first(files []string) string {
+	for _, f := range files {
+		if _, err := os.Stat(f); err == nil {
+			return f
+		}
+	}
+	return files[len(files)-1]
 }
 
 // host adds a file of this machine.

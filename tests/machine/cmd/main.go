@@ -2,7 +2,7 @@
 // summary; see tests/machine. It is what `make machine` calls, after
 // tools/machine.sh has fetched the kernels.
 //
-//	cmd [-dir build/machine] [-results FILE] [-required FILE] [-package PKG] [NAME...]
+//	cmd [-dir build/machine] [-results FILE] [-package PKG] [NAME...]
 //
 // Without a name every machine is booted. It exits 1 when a test failed, when a
 // machine did not come to its end, and when a required test was skipped.
@@ -25,11 +25,10 @@ import (
 func main() {
 	dir := flag.String("dir", "build/machine", "`folder` with the kernels, and for what is made")
 	file := flag.String("results", "", "`file` to append the run to")
-	required := flag.String("required", "", "`file` with the tests that must not be skipped")
 	limit := flag.Duration("limit", 10*time.Minute, "end a machine after so `long`")
 	only := flag.String("package", "", "run the tests of this `package` alone, as internal/sys")
 	flag.Parse()
-	ok, err := run(*dir, *file, *required, *only, flag.Args(), *limit)
+	ok, err := run(*dir, *file, *only, flag.Args(), *limit)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "machine:", err)
 	}
@@ -38,7 +37,7 @@ func main() {
 	}
 }
 
-func run(dir, file, required, only string, names []string, limit time.Duration) (bool, error) {
+func run(dir, file, only string, names []string, limit time.Duration) (bool, error) {
 	chosen, err := choose(names, only)
 	if err != nil {
 		return false, err
@@ -53,14 +52,12 @@ func run(dir, file, required, only string, names []string, limit time.Duration) 
 		if out == nil {
 			continue
 		}
+		out.sum.Require(module, k.must())
 		all.Join(out.sum, "")
 		record.Add(k.name, fmt.Sprintf("%s: %d passed, %d failed, %d skipped", out.kernel, len(out.sum.Passed), len(out.sum.Failed), len(out.sum.Skipped)))
 		for _, line := range out.said {
 			fmt.Printf("%-8s %s\n", k.name, line)
 		}
-	}
-	if required != "" {
-		errs = append(errs, require(all, required))
 	}
 	all.Report(os.Stdout)
 	record.Add("seconds", fmt.Sprintf("%.0f", time.Since(began).Seconds()))
@@ -104,18 +101,4 @@ func one(k kind, dir string, limit time.Duration) (*outcome, error) {
 		err = fmt.Errorf("%s: %w (what it printed: %s)", k.name, err, log.Name())
 	}
 	return out, err
-}
-
-func require(sum *testsum.Sum, file string) error {
-	f, err := os.Open(file)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	list, err := testsum.ReadRequired(f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
-	}
-	sum.Require(module, list)
-	return nil
 }

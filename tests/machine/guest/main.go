@@ -30,6 +30,9 @@ func main() {
 func say(words ...any) { fmt.Println(fmt.Sprint(words...)) }
 
 func run() error {
+	if err := leaveInitramfs(); err != nil {
+		return err
+	}
 	if err := mounts(); err != nil {
 		return err
 	}
@@ -77,7 +80,7 @@ func mounts() error {
 		{"tmpfs", "/dev/shm", ""},
 		{"mqueue", "/dev/mqueue", ""},
 		{"tmpfs", "/tmp", "mode=1777"},
-		{"tmpfs", "/run", ""},
+		{"tmpfs", "/run", "mode=0755"},
 		{"cgroup2", "/sys/fs/cgroup", ""},
 		{"debugfs", "/sys/kernel/debug", ""},
 	} {
