@@ -60,6 +60,25 @@ func TestExecIsBreach(t *testing.T) {
 	}
 }
 
+// Without the table of phases the second latch stands: descriptor 1000 went with
+// the exec, and no limit of open files lets it come back.
+func TestExecLatchOfDescriptorAlone(t *testing.T) {
+	testenv.NeedRoot(t)
+	v := start(t, newLauncher(t), launch.Spec{OpenFiles: 256, Filter: launchtest.Filter(unix.SYS_DUP3),
+		Decide: func(phase launch.Phase, nr int32, args [6]uint64) launch.Verdict {
+			if nr == unix.SYS_EXECVEAT {
+				return launch.Verdict{Continue: true}
+			}
+			return launchtest.Decide(phase, nr, args)
+		}})
+	must(t, v.Expect("up"))
+	v.SetPhase(launch.Running)
+	for _, word := range []string{"execveat-1000", "dup-1000", "execveat-1000"} {
+		must(t, v.Tell(word))
+		must(t, v.Expect(word+"=9")) // EBADF
+	}
+}
+
 // A process that the worker forked does not outlive the breach it commits.
 func TestBreachOfFork(t *testing.T) {
 	testenv.NeedRoot(t)

@@ -53,10 +53,14 @@ func probeRoot() error {
 	if err != nil {
 		return fmt.Errorf("the supervisor needs /proc: %w", err)
 	}
+	initial := false // the last mount of a place is the one that is seen
 	for line := range strings.Lines(string(mounts)) {
-		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == "/" && strings.Contains(line, " - rootfs ") {
-			return errors.New("the root directory is the kernel's own initial one, which no worker can leave: mount another and switch_root(8) to it")
+		if fields := strings.Fields(line); len(fields) > 4 && fields[4] == "/" {
+			initial = strings.Contains(line, " - rootfs ")
 		}
+	}
+	if initial {
+		return errors.New("the root directory is the kernel's own initial one, which no worker can leave: mount another and switch_root(8) to it")
 	}
 	return nil
 }

@@ -31,6 +31,7 @@ var fixed = []aspect{
 	{"compare", func(s side) any { return s.w.Compare }},
 	{"protocol", func(s side) any { return []any{s.w.Protocol, s.w.Notify, s.w.StartGrace} }},
 	{"read_only", func(s side) any { return list(s.w.ReadOnly) }},
+	{"shim", func(s side) any { return s.w.PrintsTo }},
 	{"watchdog", func(s side) any {
 		if !s.w.Notify {
 			return nil // nobody has told it

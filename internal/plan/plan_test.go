@@ -140,7 +140,7 @@ func TestEverySettingIsPlanned(t *testing.T) {
 		want string
 	}{
 		{config.Worker{}, "ID Name Command Settings Devices Directories Sockets Policy Queues Restart Limits ReadyWithin Heartbeat Proof Compare " +
-			"After OnConnect Protocol Notify StartGrace ReadOnly Pos"},
+			"After OnConnect Protocol Notify StartGrace ReadOnly PrintsTo Pos"},
 		{config.Queue{}, "Name Isolation Urgent Routine Pos"},
 		{config.Lane{}, "Bands Bytes Full Flood Key"},
 		{config.Supervisor{}, "Name FirstID LastID Control Waive HostIPC"},
