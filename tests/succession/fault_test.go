@@ -41,6 +41,7 @@ func faulty(t *testing.T) string {
 // nothing is lost.
 func TestFailedSuccession(t *testing.T) {
 	binary := faulty(t)
+	t.Run("none", func(t *testing.T) { toAnother(t, binary) })
 	for fault, says := range map[string]string{
 		"other-estate":    "it reads version 2", // asked
 		"ask-hangs":       "did not say within",
@@ -83,9 +84,9 @@ func TestFailedSuccession(t *testing.T) {
 	}
 }
 
-// TestUpgradeToAnother: the new program is another file, beside programs of its own.
-func TestUpgradeToAnother(t *testing.T) {
-	binary := faulty(t)
+// toAnother: the new program is another file, beside programs of its own.
+func toAnother(t *testing.T, binary string) {
+	t.Parallel()
 	r := upgrading(t, nil)
 	before := r.status()
 	if err := r.upgrade(binary); err != nil {
