@@ -166,6 +166,11 @@ bench-sysv: ## the queues alone (ARGS="-turns 9 -rounds 5000")
 	CGO_ENABLED=0 $(BUILD) -o build/bench/sysv ./bench/sysv && \
 	build/bench/sysv -bare build/bench/queue $(if $(filter bench-sysv,$(MAKECMDGOALS)),$(ARGS))
 
+.PHONY: bench-supervisor
+bench-supervisor: build ## re-grant after kills, 64 restarts at once, an idle supervisor (root; ARGS="-kills 100")
+	@mkdir -p build/bench && CGO_ENABLED=0 $(BUILD) -o build/bench/supervisor ./bench/supervisor && \
+	build/bench/supervisor -results docs/results/bench-supervisor.txt $(ARGS) bin
+
 .PHONY: soak-scmrights
 soak-scmrights: ## N=1000000 random grants through one channel, audited (SEED=)
 	@N=$(or $(N),1000000) SEED=$(SEED) $(GO) test -count=1 -timeout=0 -run='^TestSoak$$' -v ./pkg/scmrights
