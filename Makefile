@@ -26,7 +26,7 @@ ARGS ?=
 NOT_RACE := /internal/(launch|attest|archtest|seccomp/live)$$|/cmd/|/tests/|/examples/
 
 # Packages that are tested a second time, built with failpoints.
-FAULTED := ./internal/fault ./pkg/scmrights ./tests/kill ./tests/killsup
+FAULTED := ./internal/fault ./pkg/scmrights ./tests/kill ./tests/killsup ./tests/succession
 
 .PHONY: help
 help: ## list the targets
@@ -67,6 +67,11 @@ kill-scmrights: ## kill -9 at failpoints of the hand-over (N=2000 SEED= RESUME=1
 simulate: ## random schedules of a worker against its monitor (N=10000000 SEED=)
 	@N=$(or $(N),10000000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/simulate.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestSimulation$$' ./internal/monitor
+
+.PHONY: upgrade-soak
+upgrade-soak: build ## upgrade a busy supervisor again and again (N=200 SEED=)
+	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/upgrade-soak.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestUpgradeSoak$$' ./tests/succession
 
 .PHONY: cover-sysvctl
 cover-sysvctl: ## what the tests cover of pkg/sysvctl, those in processes of their own included
