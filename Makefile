@@ -122,14 +122,14 @@ FUZZED := ./pkg/scmrights ./internal/sys ./internal/config ./internal/seccomp
 fuzz: ## every fuzzer of the hand-over and the configuration, one after the other (TIME=60s each)
 	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
 
+.PHONY: fuzz-brief
+fuzz-brief: setup ## every fuzzer there is for a moment, without a result to keep (TIME=8s each)
+	@TIME=$(or $(TIME),8s) tools/fuzz.sh $(FUZZED) ./internal/reading ./internal/lane ./internal/seccomp
+
 .PHONY: hostile
 hostile: setup ## every profile against every misdeed, 1,000 restarts, 60 s of idleness; as root
 	@PROFILES=all IDLE=60s $(GO) test -v -count=1 -vet=off -timeout=0 ./tests/confinement
 	@RESTARTS=$(or $(N),1000) $(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestRestartsLeaveNothing$$' ./internal/launch
-
-.PHONY: fuzz-brief
-fuzz-brief: setup ## every fuzzer there is for a moment, without a result to keep (TIME=8s each)
-	@TIME=$(or $(TIME),8s) tools/fuzz.sh $(FUZZED) ./internal/reading ./internal/lane ./internal/seccomp
 
 .PHONY: integration
 integration: build ## run tests/integration in a rootful container (podman or docker)
