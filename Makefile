@@ -119,7 +119,7 @@ suite: build ## run a folder of built programs under a profile (SUITE=path PROFI
 # that failed goes into testdata/fuzz of its package.
 FUZZED := ./pkg/scmrights ./internal/sys ./internal/config ./internal/seccomp
 .PHONY: fuzz
-fuzz: ## every fuzzer of the hand-over and the configuration, one after the other (TIME=60s each)
+fuzz: ## every fuzzer of the hand-over, the configuration and the policies, in turn (TIME=60s each)
 	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
 
 .PHONY: fuzz-brief

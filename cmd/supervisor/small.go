@@ -129,7 +129,7 @@ func (x *session) say(kind uint16, body []byte) {
 func (x *session) expect() attest.Expect {
 	exe, program, _ := x.w.images()
 	return attest.Expect{UID: x.w.id, GID: x.w.id, SharedID: x.w.s.options.rootless,
-		Filters: x.w.s.own + 1, Exe: exe, Program: program, Root: x.w.root()}
+		Filters: x.w.s.own + 1, Exe: exe, Program: program, Root: x.w.root(), Reads: len(x.w.cfg.ReadOnly) > 0}
 }
 
 // acknowledgeReady tells a worker that its READY was heard, if it waits for that.
