@@ -13,9 +13,8 @@ const feedTick = 100 * time.Millisecond
 
 // feed drives what is simulated until ctx ends, from one setup to the next.
 func (s *supervisor) feed(ctx context.Context) {
-	values := map[string]int{} // of the outputs
 	for ctx.Err() == nil {
-		s.feedOf(ctx, s.now(), values)
+		s.feedOf(ctx, s.now(), s.switched)
 	}
 }
 
@@ -41,6 +40,8 @@ func (s *supervisor) feedOf(ctx context.Context, st *setup, values map[string]in
 		case <-due.C:
 			continue
 		case <-st.replaced:
+		case h := <-s.haltFeed:
+			h.here(ctx)
 		case <-ctx.Done():
 		}
 		due.Stop()

@@ -1,3 +1,5 @@
+//go:build !fault
+
 package succession_test
 
 import (
@@ -17,13 +19,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"sallyport/pkg/scmrights"
-	"sallyport/policy"
 )
 
 const stored = `
 supervisor {
   name    = "stored"
-  ids     = "23000-23099"
+  ids     = "%[3]s"
   control = "%[1]s/control"
   waive   = ["landlock", "cgroup-memory"]
 }
@@ -45,21 +46,15 @@ worker "it" {
   command  = ["sampler"]
   settings = { every = "50ms" }
   devices  = ["load"]
-  sockets  = ["door", "hatch"]
-  policy   = "%[1]s/doors.policy"
+  policy   = "sensor-read"
   queue "readings" { send = ["reading"] }
 }
-`
-
-// sensorRead is the profile of that name.
-func sensorRead(t *testing.T) string {
-	t.Helper()
-	text, err := policy.Files.ReadFile("sensor-read.policy")
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
+worker "web" {
+  command = ["worker", "read"]
+  sockets = ["door", "hatch"]
+  policy  = "http-serve"
 }
+`
 
 // manager plays the service manager: it hears what a service says and keeps
 // what it is given, by name.
@@ -179,10 +174,6 @@ func (m *manager) start(dir, file string, more map[string]*os.File) *running {
 func TestStoreSurvivesTheSupervisor(t *testing.T) {
 	port := freePort(t)
 	dir, file := home(t, strings.ReplaceAll(stored, "%[2]s", port))
-	profile := strings.Replace(sensorRead(t), "\n\n", "\n\naccept4 # the listeners\n", 1)
-	if err := os.WriteFile(filepath.Join(dir, "doors.policy"), []byte(profile), 0o644); err != nil {
-		t.Fatal(err)
-	}
 	value := filepath.Join(dir, "value")
 	if err := os.WriteFile(value, []byte("1234567890\n"), 0o644); err != nil {
 		t.Fatal(err)
@@ -194,7 +185,7 @@ func TestStoreSurvivesTheSupervisor(t *testing.T) {
 	until(t, "READY=1 and three descriptors kept", func() bool {
 		return m.count("READY=1\n") == 1 && slices.Equal(m.kept(), want)
 	})
-	until(t, "a worker that is ready", func() bool { return m.count("STATUS=1 of 1 workers ready") > 0 })
+	until(t, "a worker that is ready", func() bool { return m.count("STATUS=2 of 2 workers ready") > 0 })
 	until(t, "signs of life", func() bool { return m.count("WATCHDOG=1") > 2 })
 	client, err := net.Dial("tcp", port)
 	if err != nil {
@@ -224,7 +215,7 @@ func TestStoreSurvivesTheSupervisor(t *testing.T) {
 	defer stranger.Close()
 	second := m.start(dir, file, map[string]*os.File{"device.gone": stranger})
 	until(t, "READY=1 of the successor", func() bool { return m.count("READY=1\n") == 2 })
-	until(t, "a ready worker of the successor", func() bool { return m.count("STATUS=1 of 1 workers ready") > 1 })
+	until(t, "a ready worker of the successor", func() bool { return m.count("STATUS=2 of 2 workers ready") > 1 })
 
 	m.mu.Lock()
 	door := m.store["socket.door"]
