@@ -26,7 +26,7 @@ ARGS ?=
 NOT_RACE := /internal/(launch|attest|archtest|seccomp/live)$$|/cmd/|/tests/|/examples/
 
 # Packages that are tested a second time, built with failpoints.
-FAULTED := ./internal/fault ./pkg/scmrights ./tests/kill ./tests/killsup
+FAULTED := ./internal/fault ./pkg/scmrights ./tests/kill ./tests/killsup ./tests/succession
 
 .PHONY: help
 help: ## list the targets
@@ -68,6 +68,18 @@ simulate: ## random schedules of a worker against its monitor (N=10000000 SEED=)
 	@N=$(or $(N),10000000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/simulate.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestSimulation$$' ./internal/monitor
 
+.PHONY: upgrade-soak
+upgrade-soak: build ## upgrade a busy supervisor again and again (N=200 SEED=)
+	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/upgrade-soak.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestUpgradeSoak$$' ./tests/succession
+
+.PHONY: cover-sysvctl
+cover-sysvctl: ## what the tests cover of pkg/sysvctl, those in processes of their own included
+	@dir=$$(mktemp -d) && trap 'rm -rf "$$dir"' EXIT && chmod 0777 "$$dir" && \
+	$(GO) test -count=1 -vet=off -cover -coverpkg=./pkg/sysvctl ./pkg/sysvctl ./tests/conformance -args -test.gocoverdir="$$dir" && \
+	echo "all together, below 90 % by function:" && \
+	$(GO) tool covdata func -i="$$dir" | awk '$$1 == "total" || $$3 + 0 < 90'
+
 .PHONY: diff-sysvctl
 diff-sysvctl: ## random queue programs, kernel against model (N=100000 SEED= RESUME=1)
 	@N=$(or $(N),100000) SEED=$(SEED) RESUME=$(RESUME) RESULTS=$(CURDIR)/docs/results/diff-sysvctl.txt \
@@ -88,6 +100,16 @@ strace-scmrights: ## let system calls of the hand-over fail under strace (N=200 
 	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/strace-scmrights.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -tags fault -run '^TestInjectedErrors$$' ./tests/kill
 
+.PHONY: verify-random
+verify-random: setup ## random calls, compiled filters against their profiles (N=10000000 each, SEED=)
+	@N=$(or $(N),10000000) SEED=$(SEED) RESULTS=$(if $(RESULTS),$(RESULTS),$(CURDIR)/docs/results/verify-random.txt) \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestRolesAgreeOnRandomCalls$$' ./internal/seccomp/scmp
+
+.PHONY: tries
+tries: setup ## random calls really made under sensor-read, none of which it admits (N=1000000 SEED=)
+	@N=$(or $(N),1000000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/tries.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestTries$$' ./internal/seccomp/live
+
 .PHONY: suite
 suite: build ## run a folder of built programs under a profile (SUITE=path PROFILE=c-basic TABLE= UPDATE=)
 	@SUITE=$(abspath $(SUITE)) PROFILE=$(PROFILE) TABLE=$(if $(TABLE),$(abspath $(TABLE))) UPDATE=$(UPDATE) \
@@ -95,10 +117,14 @@ suite: build ## run a folder of built programs under a profile (SUITE=path PROFI
 
 # The inputs that fuzzers found interesting stay in the go command's cache; one
 # that failed goes into testdata/fuzz of its package.
-FUZZED := ./pkg/scmrights ./internal/sys ./internal/config
+FUZZED := ./pkg/scmrights ./internal/sys ./internal/config ./internal/seccomp
 .PHONY: fuzz
-fuzz: ## every fuzzer of the hand-over and the configuration, one after the other (TIME=60s each)
+fuzz: ## every fuzzer of the hand-over, the configuration and the policies, in turn (TIME=60s each)
 	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
+
+.PHONY: fuzz-brief
+fuzz-brief: setup ## every fuzzer there is for a moment, without a result to keep (TIME=8s each)
+	@TIME=$(or $(TIME),8s) tools/fuzz.sh $(FUZZED) ./internal/reading ./internal/lane ./internal/seccomp
 
 .PHONY: hostile
 hostile: setup ## every profile against every misdeed, 1,000 restarts, 60 s of idleness; as root
@@ -143,6 +169,11 @@ bench-sysv: ## the queues alone (ARGS="-turns 9 -rounds 5000")
 	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/queue bench/bare/queue.c && \
 	CGO_ENABLED=0 $(BUILD) -o build/bench/sysv ./bench/sysv && \
 	build/bench/sysv -bare build/bench/queue $(if $(filter bench-sysv,$(MAKECMDGOALS)),$(ARGS))
+
+.PHONY: bench-supervisor
+bench-supervisor: build ## re-grant after kills, 64 restarts at once, an idle supervisor (root; ARGS="-kills 100")
+	@mkdir -p build/bench && CGO_ENABLED=0 $(BUILD) -o build/bench/supervisor ./bench/supervisor && \
+	build/bench/supervisor -results docs/results/bench-supervisor.txt $(ARGS) bin
 
 .PHONY: soak-scmrights
 soak-scmrights: ## N=1000000 random grants through one channel, audited (SEED=)

@@ -69,6 +69,11 @@ func alerts(o options) error {
 		fmt.Printf("  %-38s median %8.3f ms, p99 %8.3f ms, worst %8.3f ms\n", s.name, at(all[i], 50), at(all[i], 99), at(all[i], 100))
 	}
 	one := median(p99s[1])
+	fmt.Printf("  p99 in each one's best turn, ms: ")
+	for i := range strategies {
+		fmt.Printf(" %.3f", slices.Min(p99s[i]))
+	}
+	fmt.Println()
 	fmt.Printf("  p99 to that of one queue with a negative type, medians of the turns: lanes 1/%.0f, through package lane 1/%.0f (goal 1/20)\n",
 		one/median(p99s[2]), one/median(p99s[3]))
 	return nil

@@ -85,6 +85,9 @@ func roundTrips(o options) error {
 			float64(at(all[side], 50))/1e3, float64(at(all[side], 99))/1e3, float64(all[side][len(all[side])*999/1000])/1e3)
 	}
 	fmt.Printf("  Go to C, median of the turns: median %.3f (goal at most 1.05), p99 %.2f (goal at most 3)\n", ratio(medians), ratio(p99s))
+	// On a machine with other work the quietest turn of each says more.
+	fmt.Printf("  Go to C, each side's best turn: median %.3f, p99 %.2f\n",
+		slices.Min(medians[1])/slices.Min(medians[0]), slices.Min(p99s[1])/slices.Min(p99s[0]))
 	return nil
 }
 
@@ -120,7 +123,8 @@ func floods(o options) error {
 	for side, name := range sides {
 		fmt.Printf("  %-3s median %.0f messages a second, %.0f to %.0f\n", name, median(rates[side]), slices.Min(rates[side]), slices.Max(rates[side]))
 	}
-	fmt.Printf("  Go to C, median of the turns: %.3f (goal at least 0.95)\n", ratio(rates))
+	fmt.Printf("  Go to C, median of the turns: %.3f (goal at least 0.95); each side's best turn: %.3f\n",
+		ratio(rates), slices.Max(rates[1])/slices.Max(rates[0]))
 	return nil
 }
 

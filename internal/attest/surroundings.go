@@ -83,7 +83,8 @@ func rootReadOnly(d *procDir) (bool, error) {
 }
 
 // descriptorsKnown admits 0, 1, 2, the channel at 3, what a Go runtime opens
-// for its poller: one epoll and one eventfd, and the program of a launcher.
+// for its poller: one epoll and one eventfd, the program of a launcher, and what
+// a worker with entries in its root opened among these.
 func descriptorsKnown(d *procDir, e Expect) error {
 	names, err := d.list("fd")
 	if err != nil {
@@ -117,6 +118,16 @@ func descriptorsKnown(d *procDir, e Expect) error {
 		case pollers[link]:
 			delete(pollers, link) // one of each
 		default:
+			if e.Reads {
+				switch its, err := readable(d, n); {
+				case errors.Is(err, unix.ENOENT):
+					continue // closed meanwhile
+				case err != nil:
+					return err
+				case its:
+					continue
+				}
+			}
 			return fmt.Errorf("descriptor %d is %q: nothing was granted yet", n, link)
 		}
 	}

@@ -50,6 +50,12 @@ type row struct {
 }
 
 func (r *row) String() string {
+	switch {
+	case r.receiver == lane.Anyone:
+		return fmt.Sprintf("shared %s lane of queue %q", r.kind, r.queue)
+	case r.sender == lane.Anyone:
+		return fmt.Sprintf("shared %s lane of queue %q to worker %d", r.kind, r.queue, r.receiver)
+	}
 	return fmt.Sprintf("%s lane of queue %q from worker %d to %d", r.kind, r.queue, r.sender, r.receiver)
 }
 

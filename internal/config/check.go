@@ -30,9 +30,6 @@ func (r *reader) check(top *node, c *Config, rules Rules) {
 		r.checkShim(n, top)
 		r.checkTurn(n, workers, c)
 	}
-	if rules.Profile != nil && len(r.problems) == 0 {
-		r.checkProfiles(workers, c, rules)
-	}
 	r.checkSharing(top)
 	r.checkIsolation(top)
 	r.checkCycles(workers)
@@ -99,11 +96,12 @@ func (r *reader) checkCommand(n *node, rules Rules) {
 }
 
 // checkProfiles asks about the profile of each worker, enabled or not. What it is
-// granted is known only when nothing else is wrong.
+// granted is known only when nothing else is wrong, and a shim is two workers.
 func (r *reader) checkProfiles(nodes []*node, c *Config, rules Rules) {
 	for _, list := range [][]Worker{c.Workers, c.Disabled} {
 		for i := range list {
-			at := slices.IndexFunc(nodes, func(n *node) bool { return n.label == list[i].Name })
+			name := strings.TrimSuffix(list[i].Name, programSuffix)
+			at := slices.IndexFunc(nodes, func(n *node) bool { return n.label == name })
 			for _, o := range rules.Profile(c, &list[i]) {
 				r.in(nodes[at], nodes[at].named(o.List, o.Name), fault{o.What, o.Why, o.Fix})
 			}

@@ -14,6 +14,10 @@ type Vars map[string][]uint64
 // bits is n of them.
 const maxAlternatives = 1024
 
+// maxClauses bounds those of a whole profile: each takes an instruction or more,
+// and the kernel takes maxInstructions.
+const maxClauses = maxInstructions
+
 // atom is the one test that reaches libseccomp: a masked equality on one
 // argument, (args[Arg] & Mask) == Value.
 type atom struct {
@@ -68,6 +72,7 @@ func (p *Profile) Bind(a Arch, v Vars) (*Bound, error) {
 		b.never[callTable[a][name]] = true
 	}
 	var problems Problems
+	all := 0
 	for _, r := range p.rules {
 		if !r.archs.has(a) {
 			continue
@@ -76,6 +81,9 @@ func (p *Profile) Bind(a Arch, v Vars) (*Bound, error) {
 		if err != nil {
 			problems = append(problems, problemOf(r, err))
 			continue
+		}
+		if all += len(br.admits); all > maxClauses {
+			return nil, Problems{*tooMany(r)}
 		}
 		table := b.filter
 		if r.start {
@@ -206,6 +214,10 @@ func limited(r *rule, c []clause) ([]clause, error) {
 		return nil, tooWide(r)
 	}
 	return c, nil
+}
+
+func tooMany(r *rule) *Problem {
+	return &Problem{Pos: r.pos, What: "the profile is too wide", Why: fmt.Sprintf("up to here it comes to more than %d alternatives, and the kernel takes no longer filter", maxClauses), Fix: "!= under a mask of n bits counts n times: say what is allowed instead"}
 }
 
 func tooWide(r *rule) error {

@@ -17,9 +17,10 @@ func IsVariable(name string) bool { return slices.Contains(variables, name) }
 // nothing, conditions on what a filter cannot see, calls that no profile may
 // admit, and rules that contradict each other.
 func check(rules []*rule, problems *Problems) {
+	all := 0
 	for _, r := range rules {
 		found := len(*problems)
-		if found >= maxProblems {
+		if found >= maxProblems || all > maxClauses {
 			return
 		}
 		if !checkCall(r, problems) {
@@ -29,20 +30,26 @@ func check(rules []*rule, problems *Problems) {
 			checkExpr(r, r.cond, problems)
 		}
 		if len(*problems) == found && !variableExpr(r.cond) {
-			checkBound(r, problems)
+			if all += checkBound(r, problems); all > maxClauses {
+				*problems = append(*problems, *tooMany(r))
+			}
 		}
 	}
 	checkTogether(rules, problems)
 }
 
-// checkBound finds what Bind would, in rules that need no variable.
-func checkBound(r *rule, problems *Problems) {
+// checkBound finds what Bind would, in rules that need no variable, and says to
+// how many alternatives the rule comes on one architecture.
+func checkBound(r *rule, problems *Problems) (clauses int) {
 	for _, a := range r.archs.list() {
-		if _, err := bindRule(r, a, nil); err != nil {
+		b, err := bindRule(r, a, nil)
+		if err != nil {
 			*problems = append(*problems, problemOf(r, err))
-			return
+			return 0
 		}
+		clauses = max(clauses, len(b.admits))
 	}
+	return clauses
 }
 
 func variableExpr(e expr) bool {
@@ -172,7 +179,11 @@ func checkTogether(rules []*rule, problems *Problems) {
 	seen := make(map[key][]*rule)
 	for _, r := range rules {
 		k := key{r.call, r.start}
-		for _, other := range append(slices.Clone(seen[k]), seen[key{r.call, false}]...) {
+		others := seen[k]
+		if r.start {
+			others = append(slices.Clone(others), seen[key{r.call, false}]...)
+		}
+		for _, other := range others {
 			if r.archs&other.archs == 0 || other.start != r.start && !answers(other, r) {
 				continue
 			}

@@ -63,6 +63,8 @@ func (l *loader) load(group string, from Pos, chain []string) {
 		why, fix := reason(err), ""
 		if errors.Is(err, fs.ErrNotExist) {
 			why, fix = "there is no "+path, suggest(group, l.names())
+		} else if len(chain) == 0 {
+			from = Pos{path, 1, 1}
 		}
 		l.problems.add(from, why, fix, "cannot read %s", quote(group))
 		return

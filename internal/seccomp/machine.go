@@ -75,13 +75,24 @@ func (m *machine) run(p *point) (FilterVerdict, error) {
 
 // Run is the program's verdict on one call, as the kernel would compute it.
 func (p *Program) Run(nr uint32, args [6]uint64) (FilterVerdict, error) {
-	code, err := p.instructions()
+	run, err := p.Runner()
 	if err != nil {
 		return 0, err
+	}
+	return run(nr, args)
+}
+
+// Runner is Run for many calls, one after the other.
+func (p *Program) Runner() (func(nr uint32, args [6]uint64) (FilterVerdict, error), error) {
+	code, err := p.instructions()
+	if err != nil {
+		return nil, err
 	}
 	m, err := newMachine(code)
 	if err != nil {
-		return 0, err
+		return nil, err
 	}
-	return m.run(&point{nr, p.Arch.Audit(), args})
+	return func(nr uint32, args [6]uint64) (FilterVerdict, error) {
+		return m.run(&point{nr, p.Arch.Audit(), args})
+	}, nil
 }

@@ -12,7 +12,7 @@ import (
 var Phases = []Phase{Launching, Starting, Running}
 
 // maxDivided bounds the parts that the arguments of one call are divided into.
-const maxDivided = 20_000
+const maxDivided = 4096
 
 // divided is a part of all arguments of one call that no profile in hand tells
 // apart: the clauses that hold in it, and its smallest call.
@@ -30,14 +30,26 @@ type dividing struct {
 	start bool
 }
 
-// moot reports whether a clause decides nothing once done holds.
-func (d *dividing) moot(done *dividing) bool {
-	return d.owner == done.owner && (!done.start || d.start)
+// settled says for each profile what holds already: 1 a clause of its start block,
+// 2 one of its filter, after which none matters.
+type settled [2]uint8
+
+func (s settled) moot(d *dividing) bool {
+	return s[d.owner] == 2 || s[d.owner] == 1 && d.start
+}
+
+func (s settled) by(d *dividing) settled {
+	s[d.owner] = 2
+	if d.start {
+		s[d.owner] = 1
+	}
+	return s
 }
 
 // divide splits a region by the clauses of the profiles that speak of the call.
 func divide(nr uint32, from region, profiles ...*Bound) ([]divided, error) {
 	s := splitter{}
+	var clauses []dividing
 	for _, start := range []bool{false, true} {
 		for i, b := range profiles {
 			table := b.filter
@@ -47,27 +59,29 @@ func divide(nr uint32, from region, profiles ...*Bound) ([]divided, error) {
 			for _, r := range table[nr] {
 				for _, c := range r.admits {
 					s.any = s.any || len(c) > 0
-					s.clauses = append(s.clauses, dividing{c, i, start})
+					clauses = append(clauses, dividing{c, i, start})
 				}
 			}
 		}
 	}
-	if !s.split(from, s.clauses, nil) {
+	if !s.split(from, clauses, settled{}, nil) {
 		return nil, fmt.Errorf("%s: its conditions come to more than %d cases: too many to be told one by one", CallName(profiles[0].Arch, nr), maxDivided)
 	}
 	return s.parts, nil
 }
 
 type splitter struct {
-	clauses []dividing
-	any     bool // some clause depends on the arguments
-	parts   []divided
-	work    int
+	any   bool // some clause depends on the arguments
+	parts []divided
+	work  int
 }
 
 // split reports false when it comes to too many parts. What holds comes first,
 // in the order of the profile.
-func (s *splitter) split(r region, rest []dividing, held []clause) bool {
+func (s *splitter) split(r region, rest []dividing, done settled, held []clause) bool {
+	for len(rest) > 0 && done.moot(&rest[0]) {
+		rest = rest[1:]
+	}
 	if len(rest) == 0 {
 		s.parts = append(s.parts, divided{slices.Clone(held), r.least(), !s.any})
 		return len(s.parts) < maxDivided
@@ -87,17 +101,16 @@ func (s *splitter) split(r region, rest []dividing, held []clause) bool {
 		}
 	}
 	if possible {
-		left := slices.DeleteFunc(slices.Clone(rest[1:]), func(d dividing) bool { return d.moot(&rest[0]) })
 		now := held
 		if len(rest[0].clause) > 0 {
 			now = append(slices.Clone(held), rest[0].clause)
 		}
-		if !s.split(yes, left, now) {
+		if !s.split(yes, rest[1:], done.by(&rest[0]), now) {
 			return false
 		}
 	}
 	for _, f := range failing {
-		if !s.split(f, rest[1:], held) {
+		if !s.split(f, rest[1:], done, held) {
 			return false
 		}
 	}

@@ -61,6 +61,7 @@ func TestParseErrors(t *testing.T) {
 		{"many rules", many, []string{`more than 4096 rules`}},
 		{"deep", "read: " + strings.Repeat("(", 99), []string{`nested too deeply`}},
 		{"deep blocks", strings.Repeat("optional {", 99), []string{`nested too deeply`}},
+		{"too wide in all", strings.Repeat("prctl: arg0 != 1\n", 200), []string{`p.policy:129:1: the profile is too wide`, "more than 4096 alternatives"}},
 		{"too wide", "prctl: arg1 != 1 && arg2 != 2 && arg3 != 3", []string{`the condition is too wide`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,29 +120,4 @@ func bind(t *testing.T, a seccomp.Arch, v seccomp.Vars, text string) *seccomp.Bo
 		t.Fatal(err)
 	}
 	return b
-}
-
-func FuzzParse(f *testing.F) {
-	for _, s := range []string{"read", "start { openat: return ENOENT; prctl: arg0 == 1 }", "msgsnd: (arg0 in {1, 0x2} || arg2 & ~7 != 0) && arg3 == IPC_NOWAIT; return EPERM", "include @p", "arch arm, arm64 { read }", "optional { x; rseq }\n}", "a:(((arg0&(", "clone: arg0 == -1|~$frames"} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		p, err := seccomp.Parse("p", files("p", text))
-		if err != nil {
-			for _, problem := range err.(seccomp.Problems) {
-				if problem.Pos.File == "" {
-					t.Errorf("no position: %v", problem)
-				}
-			}
-			return
-		}
-		for _, a := range seccomp.Archs {
-			b, err := p.Bind(a, seccomp.Vars{"send_queues": {1, 2}, "receive_queues": nil, "frames": {64, 256}})
-			if err != nil {
-				continue
-			}
-			_ = b.Decide(seccomp.Starting, 1, [6]uint64{1, 2, 3, 4, 5, 6})
-			_ = b.Rules()
-		}
-	})
 }

@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"flag"
 	"os"
 	"os/exec"
 	"strings"
@@ -24,6 +25,10 @@ func InSubprocess(t *testing.T, attr *syscall.SysProcAttr) bool {
 		return true
 	}
 	cmd := exec.Command("/proc/self/exe", "-test.run=^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$", "-test.v", "-test.count=1")
+	if dir := flag.Lookup("test.gocoverdir"); dir != nil && dir.Value.String() != "" {
+		// What a child covers counts: see `make cover-sysvctl`.
+		cmd.Args = append(cmd.Args, "-test.gocoverdir="+dir.Value.String())
+	}
 	cmd.Env = append(os.Environ(), childVariable+"="+t.Name(), "GORACE=atexit_sleep_ms=0") // a race build sleeps 1 s before it exits
 	cmd.SysProcAttr = attr
 	out, err := cmd.CombinedOutput()

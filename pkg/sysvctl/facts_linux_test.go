@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"syscall"
 	"testing"
 	"time"
@@ -24,9 +25,7 @@ func TestFullQueueRefusesEveryType(t *testing.T) {
 	q := create(t, sysvctl.Options{Mode: 0o666, QBytes: 128})
 	waiting := ipcactor.Start(t, 40001, 40001)
 	waiting.Tell("receive %d 1 64 0", q.ID())
-	if !waiting.Silent(sleeper) {
-		t.Fatal("not waiting")
-	}
+	testenv.AsleepInQueue(t, waiting.PID(), 1)
 	must(t, q.TrySend(9, make([]byte, 128)))
 	want(t, q.TrySend(1, make([]byte, 64)), sysvctl.ErrFull) // although somebody waits for type 1
 	if !waiting.Silent(sleeper) {
@@ -86,9 +85,7 @@ func TestClearedReadBitWakesReceivers(t *testing.T) {
 	q := create(t, sysvctl.Options{Mode: 0o666})
 	waiting := ipcactor.Start(t, 40001, 40001)
 	waiting.Tell("receive %d 0 64 0", q.ID())
-	if !waiting.Silent(sleeper) {
-		t.Fatal("not waiting")
-	}
+	testenv.AsleepInQueue(t, waiting.PID(), 1)
 	must(t, q.Permit(0, 0o666)) // the same mode: it stays
 	if !waiting.Silent(sleeper) {
 		t.Fatal("woken by an IPC_SET that took nothing away")
@@ -107,9 +104,7 @@ func TestClearedWriteBitAloneLeavesSendersAsleep(t *testing.T) {
 	must(t, q.TrySend(1, make([]byte, 64)))
 	waiting := ipcactor.Start(t, 40001, 40001)
 	waiting.Tell("send %d 1 64 0", q.ID())
-	if !waiting.Silent(sleeper) {
-		t.Fatal("not waiting")
-	}
+	testenv.AsleepInQueue(t, waiting.PID(), 1)
 	must(t, q.Permit(0, 0o644))
 	if !waiting.Silent(sleeper) {
 		t.Fatal("woken")
@@ -140,8 +135,8 @@ func TestRevokeWakesEverySender(t *testing.T) {
 		a.Tell("send %d 1 %d 0", q.ID(), size)
 		waiting = append(waiting, a)
 	}
-	if !waiting[len(waiting)-1].Silent(sleeper) {
-		t.Fatal("not waiting")
+	for _, a := range waiting {
+		testenv.AsleepInQueue(t, a.PID(), 1)
 	}
 	must(t, q.Revoke(sysvctl.Senders|sysvctl.Receivers))
 	for _, a := range waiting {
@@ -185,9 +180,7 @@ func TestPauseStopsEverySend(t *testing.T) {
 	want(t, q.TrySend(1, []byte{1}), sysvctl.ErrFull)
 	waiting := ipcactor.Start(t, 40001, 40001)
 	waiting.Tell("send %d 1 64 0", q.ID())
-	if !waiting.Silent(sleeper) {
-		t.Fatal("not waiting")
-	}
+	testenv.AsleepInQueue(t, waiting.PID(), 1)
 	must(t, q.Resume(before))
 	if got := waiting.Answer(); got != "ok" {
 		t.Error(got)
@@ -236,17 +229,14 @@ func TestRemovedQueue(t *testing.T) {
 	must(t, q.TrySend(1, make([]byte, 64)))
 	sending.Tell("send %d 1 64 0", q.ID())
 	receiving.Tell("receive %d 2 64 0", q.ID())
-	if !sending.Silent(sleeper) || !receiving.Silent(sleeper) {
-		t.Fatal("not waiting")
-	}
+	testenv.AsleepInQueue(t, sending.PID(), 1)
+	testenv.AsleepInQueue(t, receiving.PID(), 1)
 	ours := make(chan error, 1)
 	go func() {
 		_, err := q.Receive(context.Background(), sysvctl.Exactly(3), make([]byte, 64))
 		ours <- err
 	}()
-	if !receiving.Silent(sleeper) { // gives the goroutine time to wait as well
-		t.Fatal("not waiting")
-	}
+	testenv.AsleepInQueue(t, os.Getpid(), 1)
 	must(t, q.Remove())
 	if got := sending.Answer(); got != "EIDRM" {
 		t.Errorf("sender: %s", got)

@@ -13,12 +13,12 @@ import (
 // flood is a rogue that never stops, a receiver that goes on taking, and siblings
 // whose alerts must arrive whatever happens to the rogue.
 type flood struct {
-	t                   *testing.T
-	b                   *bus.Bus
-	rogue, good         *worker
-	lane, alerts, other int32
-	now                 time.Time // of Watch; ours, so that a rest takes no time
-	taken, alerted      int
+	t              *testing.T
+	b              *bus.Bus
+	rogue, good    *worker
+	lane, alerts   int32
+	now            time.Time // of Watch; ours, so that a rest takes no time
+	taken, alerted int
 }
 
 // until watches, takes and raises alerts until the bus takes a step, which must

@@ -57,7 +57,7 @@ type lane struct {
 // namespaces: see isolate. It returns an error of the harness; what it found is in
 // the reports.
 func Run(cfg Config) error {
-	if err := isolate(); err != nil {
+	if err := isolate(cfg.Dir); err != nil {
 		return err
 	}
 	l := &lane{cfg: cfg, orders: filepath.Join(cfg.Dir, "orders"), days: map[string]int64{}}

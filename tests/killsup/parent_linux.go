@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -106,6 +107,7 @@ func (j *journal) tail() string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	lines := strings.Split(strings.TrimSpace(string(j.text)), "\n")
+	lines = slices.DeleteFunc(lines, func(l string) bool { return strings.Contains(l, "above 8") }) // the alarm's
 	return strings.Join(lines[max(0, len(lines)-12):], "\n  ")
 }
 

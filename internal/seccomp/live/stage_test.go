@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 	}
 	code := m.Run()
 	_ = os.RemoveAll(victimDir)
+	_ = os.RemoveAll(callsDir)
 	os.Exit(code)
 }
 

@@ -181,31 +181,6 @@ func TestRunSeesWordsAsTheKernelDoes(t *testing.T) {
 	}
 }
 
-// Random calls near the constants of the program get the model's verdict: a
-// second opinion on the classes of Verify.
-func TestRolesAgreeOnRandomCalls(t *testing.T) {
-	seed := uint64(time.Now().UnixNano())
-	if s, err := strconv.ParseUint(os.Getenv("SEED"), 10, 64); err == nil {
-		seed = s
-	}
-	t.Log("SEED=", seed)
-	for i, name := range policy.Roles {
-		for j, a := range seccomp.Archs {
-			rng := rand.New(rand.NewPCG(seed, uint64(i*8+j)))
-			b := role(t, name, a)
-			p := compile(t, b)
-			draw := calls(rng, p)
-			for range 20_000 {
-				nr, args := draw()
-				got, err := p.Run(nr, args)
-				if want := b.Filter(nr, args); err != nil || got != want {
-					t.Fatalf("%s on %s: %s: %v (%v), want %v", name, a, seccomp.Describe(a, nr, args), got, err, want)
-				}
-			}
-		}
-	}
-}
-
 // What is shown of a call's way through the program ends where the virtual
 // machine ends, and every line of it is one of the listing.
 func TestTraceIsTheMachinesWay(t *testing.T) {

@@ -46,9 +46,13 @@ func boot(k kind, img image, log io.Writer, limit time.Duration) (*outcome, erro
 		return nil, err
 	}
 	out, err := listen(k, io.TeeReader(serial, log), os.Stdout)
+	late := ctx.Err() != nil
 	cancel() // a Raspberry Pi cannot switch itself off
 	_ = cmd.Wait()
-	if err == nil && !out.done {
+	switch {
+	case err == nil && late:
+		err = fmt.Errorf("the machine was not done after %v", limit)
+	case err == nil && !out.done:
 		err = fmt.Errorf("the machine stopped before it was done: %s", bytes.TrimSpace(complaint.Bytes()))
 	}
 	return out, err

@@ -25,7 +25,7 @@ import (
 func main() {
 	dir := flag.String("dir", "build/machine", "`folder` with the kernels, and for what is made")
 	file := flag.String("results", "", "`file` to append the run to")
-	limit := flag.Duration("limit", 10*time.Minute, "end a machine after so `long`")
+	limit := flag.Duration("limit", 30*time.Minute, "end a machine after so `long`")
 	only := flag.String("package", "", "run the tests of this `package` alone, as internal/sys")
 	flag.Parse()
 	ok, err := run(*dir, *file, *only, flag.Args(), *limit)
@@ -43,7 +43,7 @@ func run(dir, file, only string, names []string, limit time.Duration) (bool, err
 		return false, err
 	}
 	began := time.Now()
-	record := results.Begin(strings.Join(append([]string{"make machine"}, names...), " "), began)
+	record := results.Begin(command(only, names), began)
 	all := new(testsum.Sum)
 	var errs []error
 	for _, k := range chosen {
@@ -65,6 +65,17 @@ func run(dir, file, only string, names []string, limit time.Duration) (bool, err
 		errs = append(errs, results.Append(file, record))
 	}
 	return all.OK(), errors.Join(errs...)
+}
+
+// command is what repeats the run.
+func command(only string, names []string) string {
+	switch list := strings.Join(names, " "); {
+	case only != "":
+		return strings.TrimSpace("go run ./tests/machine/cmd -package " + only + " " + list)
+	case list != "":
+		return fmt.Sprintf("make machine ONLY=%q", list)
+	}
+	return "make machine"
 }
 
 // choose takes the machines of these names, all without one, with their tests or

@@ -40,7 +40,7 @@ func run() error {
 	if err := unix.Uname(&u); err != nil {
 		return err
 	}
-	say(machine.MarkKernel, unix.ByteSliceToString(u.Release[:]), " ", unix.ByteSliceToString(u.Machine[:]))
+	say("\n", machine.MarkKernel, unix.ByteSliceToString(u.Release[:]), " ", unix.ByteSliceToString(u.Machine[:]))
 	if err := loopback(); err != nil {
 		return err
 	}
