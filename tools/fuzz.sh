@@ -5,13 +5,21 @@ set -eu
 cd "$(dirname "$0")/.."
 GO=${GO:-go}
 TIME=${TIME:-60s}
+
+# ended LOG: the run failed by nothing but its own end. When TIME is over while a
+# fuzzer is at an input, the go command before 1.27 can take that for a failure
+# (golang/go issue 75804). One that was found says where its input was written.
+ended() {
+	grep -qx '    context deadline exceeded' "$1" && ! grep -Eq 'Failing input|panic:|_test\.go:' "$1"
+}
+
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
 failed=
 for package in "$@"; do
 	for fuzzer in $("$GO" test -list '^Fuzz' "$package" | grep '^Fuzz'); do
 		status=ok
-		"$GO" test -run '^$' -fuzz "^$fuzzer\$" -fuzztime "$TIME" "$package" >"$log" 2>&1 || status=FAILED
+		"$GO" test -run '^$' -fuzz "^$fuzzer\$" -fuzztime "$TIME" "$package" >"$log" 2>&1 || ended "$log" || status=FAILED
 		last=$(grep -E 'execs: [0-9]+' "$log" | tail -n 1)
 		execs=$(printf '%s' "$last" | sed -E 's/.*execs: ([0-9]+).*/\1/')
 		elapsed=$(printf '%s' "$last" | sed -E 's/.*elapsed: ([^,]+),.*/\1/')

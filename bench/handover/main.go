@@ -30,6 +30,7 @@ type options struct {
 	blocks int
 	rounds int
 	counts string
+	search bool
 }
 
 func main() {
@@ -42,10 +43,13 @@ func main() {
 	flag.IntVar(&o.blocks, "blocks", 10, "turns that each side has")
 	flag.IntVar(&o.rounds, "rounds", 2000, "hand-overs in a turn with one descriptor; fewer with more")
 	flag.StringVar(&o.counts, "descriptors", "1,16,250", "how many descriptors a hand-over has")
+	flag.BoolVar(&o.search, "search", false, "compare the C program's ways to look at a descriptor, and nothing of ours")
 	flag.Parse()
-	if os.Getenv(pinnedVariable) == "" {
+	cpu, err := strconv.Atoi(os.Getenv(pinnedVariable))
+	if err != nil {
 		exit(pinned(o.cpu))
 	}
+	o.cpu = cpu // what was asked for before only this one was left
 	exit(run(o))
 }
 
@@ -66,14 +70,15 @@ func pinned(cpu int) error {
 	if err := unix.SchedSetaffinity(0, &set); err != nil {
 		return fmt.Errorf("pin to CPU %d: %w", cpu, err)
 	}
-	err := syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), pinnedVariable+"=1"))
+	err := syscall.Exec("/proc/self/exe", os.Args, append(os.Environ(), pinnedVariable+"="+strconv.Itoa(cpu)))
 	return fmt.Errorf("start anew: %w", err)
 }
 
 func run(o options) error {
 	fmt.Printf("one CPU (%d) for all processes, %s, GOMAXPROCS %d, %d turns each\n", o.cpu, runtime.Version(), runtime.GOMAXPROCS(0), o.blocks)
-	fmt.Println("times in microseconds a hand-over; x is the ratio to C bare")
-	fmt.Printf("%5s  %-9s %9s %7s %9s %7s %9s  %s\n", "descr", "side", "median", "x", "p99", "x", "mean", "allocations: parent, worker")
+	fmt.Println("times in microseconds a hand-over, medians over the turns; x is the ratio to C bare")
+	fmt.Printf("%5s  %-9s  %-32s  %-32s\n", "", "", "latency: offer to receipt", "cycle: with all closing")
+	fmt.Printf("%5s  %-9s  %8s %6s %8s %6s  %8s %6s %8s %6s  %s\n", "descr", "side", "median", "x", "p99", "x", "median", "x", "p99", "x", "allocations: parent, worker")
 	var errs []error
 	for _, word := range strings.Split(o.counts, ",") {
 		count, err := strconv.Atoi(word)

@@ -69,10 +69,17 @@ type ScmControl struct {
 // where a descriptor could not be had, are no descriptors: Denied and NoPidfd.
 func ScmParse(control []byte) (ScmControl, error) {
 	var c ScmControl
+	err := c.Parse(control)
+	return c, err
+}
+
+// Parse is ScmParse into c, of which Rights is room that is used again.
+func (c *ScmControl) Parse(control []byte) error {
+	*c = ScmControl{Rights: c.Rights[:0]}
 	for len(control) >= unix.CmsgLen(0) {
 		size := scmGetLen(control)
 		if size < uint64(unix.CmsgLen(0)) || size > uint64(len(control)) {
-			return c, fmt.Errorf("%w: length %d in %d bytes", ErrScmControl, size, len(control))
+			return fmt.Errorf("%w: length %d in %d bytes", ErrScmControl, size, len(control))
 		}
 		word := scmWord()
 		level := binary.NativeEndian.Uint32(control[word:])
@@ -82,9 +89,9 @@ func ScmParse(control []byte) (ScmControl, error) {
 		control = control[min(next, len(control)):]
 	}
 	if len(control) != 0 {
-		return c, fmt.Errorf("%w: %d bytes left over", ErrScmControl, len(control))
+		return fmt.Errorf("%w: %d bytes left over", ErrScmControl, len(control))
 	}
-	return c, nil
+	return nil
 }
 
 func (c *ScmControl) take(level, kind uint32, data []byte) {

@@ -16,6 +16,7 @@ import (
 // every difference from what the kernel shows, in words.
 type Audit struct {
 	Held        int // copies in the ledgers, each seen open and leading to the inode that was offered
+	Borrowed    int // Held items of which there are grants, likewise; those that were closed are left out
 	Pipes       int // ends of receipt pipes, likewise
 	Queued      int // descriptors in the queues of the channels, as far as /proc shows the workers' ends
 	Differences []string
@@ -49,7 +50,9 @@ func NewAuditor(conns ...*Conn) (*Auditor, error) {
 		return nil, &Error{Op: "audit", Err: err}
 	}
 	for _, e := range booked {
-		delete(table, e.number)
+		if e.grant == nil || e.grant.held == nil { // those stay open when the grants are over
+			delete(table, e.number)
+		}
 	}
 	return &Auditor{conns: conns, before: table}, nil
 }
@@ -79,23 +82,30 @@ type entry struct {
 	what   string
 	grant  *Grant // whose copy it is; nil for pipes and channels
 	pipe   bool
+	spare  bool // of a pipe that no offer has yet
 }
 
 // accounts lists what the Conns say that they have open.
 func accounts(conns []*Conn) ([]entry, error) {
 	var all []entry
+	seen := map[*Held]bool{} // several grants, of several Conns, can be of one
 	for _, c := range conns {
 		err := c.ch.raw.Control(func(n uintptr) { all = append(all, entry{number: int(n), what: "the channel of " + c.peer}) })
 		if err != nil && !errors.Is(rawError(err), ErrClosed) {
 			return nil, err
 		}
 		c.mu.Lock()
+		if p := c.spare; p != nil {
+			for i, n := range p.numbers {
+				all = append(all, entry{number: n - 1, what: fmt.Sprintf("end %d of a spare receipt pipe", i), pipe: true, spare: true})
+			}
+		}
 		var offers []*offer
 		for _, o := range c.offered {
 			offers = append(offers, o)
 			for i, n := range o.pipes {
 				if n > 0 {
-					all = append(all, entry{number: int(n) - 1, what: fmt.Sprintf("end %d of a receipt pipe", i), pipe: true})
+					all = append(all, entry{number: n - 1, what: fmt.Sprintf("end %d of a receipt pipe", i), pipe: true})
 				}
 			}
 		}
@@ -103,6 +113,12 @@ func accounts(conns []*Conn) ([]entry, error) {
 		for _, o := range offers {
 			for i := range o.all {
 				g := &o.all[i]
+				if g.held != nil {
+					if seen[g.held] {
+						continue
+					}
+					seen[g.held] = true
+				}
 				_ = g.copy.Borrow(func(n int) error {
 					all = append(all, entry{number: n, what: g.slot.name, grant: g})
 					return nil
@@ -133,8 +149,11 @@ func (a *Auditor) look() (Audit, error) {
 		}
 		owners[e.number] = e
 		switch {
+		case e.spare:
 		case e.pipe:
 			found.Pipes++
+		case e.grant != nil && e.grant.held != nil:
+			found.Borrowed++
 		case e.grant != nil:
 			found.Held++
 		}
@@ -208,11 +227,19 @@ func (c *Conn) checkSums(differ func(string, ...any), held, conns int) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	open, offers := 0, 0
+	open, offers, borrowed := 0, 0, uint64(0)
 	for _, o := range c.offered {
 		if open += o.open; o.open > 0 {
 			offers++
 		}
+		for i := range o.all {
+			if o.all[i].held != nil && !o.all[i].parted {
+				borrowed++
+			}
+		}
+	}
+	if b.Borrowed != borrowed {
+		differ("the ledger of %s: %d borrowed, its grants have %d", c.peer, b.Borrowed, borrowed)
 	}
 	if open != c.slots || offers != c.offers {
 		differ("%s: %d slots of %d offers are reserved, %d of %d are on their way", c.peer, c.slots, c.offers, open, offers)

@@ -26,7 +26,7 @@ func BenchmarkHandOver(b *testing.B) {
 						return
 					}
 					for _, g := range e.Grants {
-						g.File.Close()
+						g.Close()
 					}
 				}
 			}()

@@ -26,6 +26,8 @@ type channel struct {
 	out     sending
 	trySend func(n uintptr) (done bool)
 	in      receiving
+	brings  sys.ScmControl // what the last arrival brought, and room for the next
+	rights  []*fd.FD       // likewise
 	tryRead func(n uintptr) (done bool)
 }
 
@@ -115,11 +117,13 @@ func (ch *channel) sendOnce(n uintptr) bool {
 	return false
 }
 
-// arrival is what one recvmsg brought. The receiver owns rights from then on.
+// arrival is what one recvmsg brought. The receiver owns rights from then on;
+// both slices are room of the channel, and the next arrival's.
 type arrival struct {
 	data      []byte
 	control   bool // there were control messages at all: an empty record has the sender's credentials, the end of the channel has not
 	rights    []*fd.FD
+	numbers   []int // those of rights, for who knows that nobody else does
 	creds     *unix.Ucred
 	flags     int
 	malformed error
@@ -144,20 +148,21 @@ func (ch *channel) receive(buf, control []byte) (arrival, error) {
 	if in.err != nil {
 		return arrival{}, os.NewSyscallError("recvmsg", in.err)
 	}
-	return arrived(buf[:in.n], control[:in.controlLen], in.flags), nil
+	return ch.arrived(buf[:in.n], control[:in.controlLen], in.flags), nil
 }
 
 // arrived owns what the control messages name.
-func arrived(data, control []byte, flags int) arrival {
-	parsed, malformed := sys.ScmParse(control)
-	a := arrival{data: data, control: len(control) > 0, creds: parsed.Creds, flags: flags, malformed: malformed}
-	if len(parsed.Rights) != 0 {
-		owned := make([]fd.FD, len(parsed.Rights))
-		a.rights = make([]*fd.FD, len(owned))
-		for i, number := range parsed.Rights {
+func (ch *channel) arrived(data, control []byte, flags int) arrival {
+	malformed := ch.brings.Parse(control)
+	a := arrival{data: data, control: len(control) > 0, creds: ch.brings.Creds, flags: flags, malformed: malformed}
+	if numbers := ch.brings.Rights; len(numbers) != 0 {
+		owned := make([]fd.FD, len(numbers))
+		ch.rights = ch.rights[:0]
+		for i, number := range numbers {
 			owned[i].Own(number)
-			a.rights[i] = &owned[i]
+			ch.rights = append(ch.rights, &owned[i])
 		}
+		a.rights, a.numbers = ch.rights, numbers
 	}
 	return a
 }

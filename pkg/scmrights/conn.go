@@ -146,6 +146,7 @@ type Conn struct {
 	offers   int // waiting for receipts, and their slots
 	slots    int
 	offered  map[offerID]*offer
+	spare    *receiptPipe // of the next offer; nil when none was made
 	recalls  map[*recall]struct{}
 	stood    chan struct{} // from Suspend to Resume; closed when the reader has ended
 	late     uint64        // RELEASED words about grants that are not the worker's to release any more
@@ -292,8 +293,9 @@ func (c *Conn) Bye() (reason uint32, said bool) {
 }
 
 // Close says BYE if there is room, ends the channel, waits for the goroutines,
-// and closes every descriptor that is still held. Grants without a receipt are
-// lost, delivered ones are orphaned. The second call returns nil.
+// and closes every descriptor that is still held. Grants without a receipt have
+// expired: nobody knows whether the worker has read them. Delivered ones are
+// orphaned. The second call returns nil.
 func (c *Conn) Close() error {
 	c.mu.Lock()
 	if c.closing {
@@ -314,6 +316,7 @@ func (c *Conn) Close() error {
 	c.cancel()
 	err := c.ch.close()
 	c.wg.Wait()
+	c.takeSpare().close()
 	if dropErr := c.ledger.dropAll(c.orphan()); err == nil {
 		err = dropErr
 	}

@@ -96,7 +96,7 @@ func (c *Conn) transmit(o outgoing) (seq uint64, err error) {
 
 	c.out = appendHead(c.out[:0], f, len(o.grants), len(o.payload))
 	for _, g := range o.grants {
-		c.out = g.slot.append(c.out)
+		c.out = g.appendSlot(c.out)
 	}
 	c.out = append(c.out, o.payload...)
 	if o.pipe == nil {
@@ -121,7 +121,7 @@ func (c *Conn) transmit(o outgoing) (seq uint64, err error) {
 func (c *Conn) sendRights(o outgoing) error {
 	c.lent = c.lent[:0]
 	for _, g := range o.grants {
-		c.lent = append(c.lent, &g.copy)
+		c.lent = append(c.lent, g.copy)
 	}
 	c.lent = append(c.lent, o.pipe)
 	err := fd.BorrowAll(c.lent, c.numbers[:0], func(numbers []int) error {

@@ -42,8 +42,9 @@
 // worker, at most Config.Resends times, and can be had back with
 // [Grant.Reclaim]. What a worker refuses for want of descriptor numbers is sent
 // again when it says CREDIT, and not before. The fourth end, expired, is a worker
-// that neither writes a receipt nor closes the pipe in time: whether it has the
-// descriptor nobody knows, and it should be ended.
+// that neither writes a receipt nor closes the pipe in time, or writes rubbish, or
+// has not answered when the Conn is closed: whether it has the descriptor nobody
+// knows, and it should be ended.
 //
 // # Modes
 //
@@ -82,8 +83,20 @@
 // its items and holds copies, which [Conn.Ledger] counts: a copy is closed when
 // its receipt is in (ModeMove), before COMMIT (ModeExclusive, of which Offer takes
 // the file too), by [Grant.Close], or by [Conn.Close]. What Receive returns is the
-// receiver's; what was lent its Peer closes when it is revoked. Files whose reads never wait come without
+// receiver's to close; what was lent its Peer closes when it is revoked. Files whose reads never wait come without
 // O_NONBLOCK, so that the runtime's poller leaves them alone.
+//
+// What is offered more than once, to the successors of a worker or to several
+// workers, can be held: [Hold] copies and looks at it once, and [Held.Item] goes
+// into any number of offers, in which it costs no system call of the parent's. Its
+// owner closes it; the ledger counts its grants apart (Balance.Borrowed).
+//
+// # Waiting
+//
+// Who calls [Grant.Wait] right after an offer reads the receipt in its own
+// goroutine, and for up to 5 ms holds on to its processor while it waits in
+// poll(2), which is what makes a hand-over quick. An answer that takes longer is
+// waited for with the runtime's poller.
 //
 // # The plain layer
 //

@@ -12,8 +12,9 @@ var (
 	ErrRefused = errors.New("refused")
 	// ErrLost: the descriptor did not arrive, and the worker does not have it.
 	ErrLost = errors.New("lost")
-	// ErrExpired: no receipt in time. The worker may or may not have the descriptor; end it.
-	ErrExpired = errors.New("no receipt in time")
+	// ErrExpired: no receipt in time, or none that can be believed, or this end was closed before
+	// it came. The worker may or may not have the descriptor; end it.
+	ErrExpired = errors.New("no good receipt in time")
 	// ErrBlocked: the peer does not read its channel; nothing was sent.
 	ErrBlocked = errors.New("the peer does not read its channel")
 	// ErrBusy: more offers, or more slots, than the worker, or the Budget, has room for now; nothing was sent.

@@ -43,7 +43,8 @@ type EstateOffer struct {
 }
 
 // EstateGrant is one grant. Copy is the place of the ledger's descriptor, -1
-// when there is none.
+// when there is none. That of a Held is none: it stays with its owner, and the
+// successor's grant is one without a copy.
 type EstateGrant struct {
 	Name           string
 	Kind           Kind
@@ -88,6 +89,7 @@ func (c *Conn) Export() (e Estate, files []int, err error) {
 	e = Estate{Version: estateVersion, Phase: uint8(c.phase), Hello: c.hi, Bye: c.bye, Epoch: c.epoch,
 		Sent: c.sent, Received: c.received, Acked: c.acked, Returned: c.returned, Handled: c.handled,
 		Pings: c.pings, Pongs: c.pongs, Credit: c.credit, Late: c.late, Balance: c.ledger.account()}
+	e.Balance.Borrowed = 0
 	if err := c.ch.raw.Control(func(n uintptr) { files = append(files, int(n)) }); err != nil {
 		return e, nil, &Error{Op: "export", Peer: c.peer, Err: ErrClosed}
 	}
@@ -108,16 +110,18 @@ func (o *offer) estate(files *[]int) EstateOffer {
 	e := EstateOffer{ID: o.id, First: o.first}
 	for i := range o.all {
 		g := &o.all[i]
-		s := &g.slot
+		s := g.slot
 		left := EstateGrant{Name: s.name, Kind: s.kind, Mode: s.mode, Access: s.access,
 			FileMode: s.ident.mode, Dev: s.ident.dev, Ino: s.ident.ino, Rdev: s.ident.rdev,
-			State: g.state, Parted: g.parted, Seq: g.seq, Attempts: g.attempts, Latency: g.latency,
+			State: g.state, Parted: g.parted, Seq: g.seq(), Attempts: int(g.attempts), Latency: g.latency,
 			Status: g.status, Number: g.number, Identity: g.identity, Copy: -1}
-		_ = g.copy.Borrow(func(n int) error {
-			left.Copy = len(*files)
-			*files = append(*files, n)
-			return nil
-		})
+		if g.held == nil {
+			_ = g.copy.Borrow(func(n int) error {
+				left.Copy = len(*files)
+				*files = append(*files, n)
+				return nil
+			})
+		}
 		e.Grants = append(e.Grants, left)
 	}
 	return e
@@ -205,12 +209,15 @@ func (c *Conn) inherit(e *EstateOffer, files []int) []*Grant {
 	o := &offer{conn: c, id: offerID(e.ID), first: e.First, all: make([]Grant, len(e.Grants)), turn: make(chan struct{})}
 	close(o.turn) // nobody waits for it any more
 	c.offered[o.id] = o
+	copies := make([]ownCopy, len(e.Grants))
 	var grants []*Grant
 	for i := range e.Grants {
-		left, g := &e.Grants[i], &o.all[i]
-		g.conn, g.offer, g.ended = c, o, true
-		g.slot = slot{token: o.token(i), kind: left.Kind, mode: left.Mode, access: left.Access, ident: left.identity(), name: left.Name}
-		g.state, g.parted, g.seq, g.attempts, g.latency = left.State, left.Parted, left.Seq, left.Attempts, left.Latency
+		left, own, g := &e.Grants[i], &copies[i], &o.all[i]
+		own.slot = slot{token: o.token(i), kind: left.Kind, mode: left.Mode, access: left.Access, ident: left.identity(), name: left.Name}
+		g.conn, g.offer, g.index, g.slot, g.copy = c, o, uint8(i), &own.slot, &own.fd
+		g.ended.Store(true)
+		g.state, g.parted, g.attempts, g.latency = left.State, left.Parted, int32(left.Attempts), left.Latency
+		g.sent = &sent{seq: left.Seq}
 		g.status, g.number, g.identity = left.Status, left.Number, left.Identity
 		o.exclusive = left.Mode == ModeExclusive
 		if why := endings[left.State]; why != nil {

@@ -54,7 +54,7 @@ func serve(t *testing.T, p *scmrights.Peer) (heard <-chan string) {
 			}
 			for _, g := range e.Grants {
 				said <- "granted " + g.Name
-				g.File.Close()
+				g.Close()
 			}
 			if len(e.Grants) == 0 && e.Message != nil {
 				said <- string(e.Message.Body)

@@ -72,11 +72,11 @@ func work(end *os.File) error {
 	}
 	for _, g := range e.Grants {
 		head := make([]byte, 12)
-		if _, err := io.ReadFull(g.File, head); err != nil {
+		if _, err := io.ReadFull(g.File(), head); err != nil {
 			return err
 		}
 		fmt.Printf("%s begins with %q\n", g.Name, head)
-		g.File.Close()
+		g.Close()
 	}
 	return nil
 }

@@ -104,7 +104,7 @@ func TestExclusiveWaitsForCommit(t *testing.T) {
 			if err != nil || len(e.Grants) != 1 || e.Grants[0].Mode != scmrights.ModeExclusive {
 				t.Fatalf("after COMMIT: %+v, %v", e, err)
 			}
-			e.Grants[0].File.Close()
+			e.Grants[0].Close()
 		}
 		break
 	}

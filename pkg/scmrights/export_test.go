@@ -29,7 +29,15 @@ func CompareBy(way, a, b int) (name string, same bool, err error) {
 
 // Arrive is what a receive does with control bytes, and closes what they name.
 func Arrive(control []byte) (rights int, malformed error) {
-	a := arrived(nil, control, 0)
+	var ch channel
+	a := ch.arrived(nil, control, 0)
 	_ = fd.CloseAll(a.rights)
 	return len(a.rights), a.malformed
 }
+
+// Ring is what a worker remembers of tokens.
+type Ring struct{ ring tokenRing }
+
+func (r *Ring) Add(t [16]byte) bool { return r.ring.add(t) != nil }
+func (r *Ring) Has(t [16]byte) bool { return r.ring.find(t) != nil }
+func (r *Ring) Forget(t [16]byte)   { r.ring.forget(r.ring.find(t)) }

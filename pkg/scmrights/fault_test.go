@@ -103,7 +103,7 @@ func TestParentKilledAtEveryPoint(t *testing.T) {
 			defer peer.Close()
 			e, err := peer.Receive(limit(t))
 			if sent && len(e.Grants) == 1 {
-				e.Grants[0].File.Close()
+				e.Grants[0].Close()
 				_, err = peer.Receive(limit(t))
 			} else if point == "P4" && errors.Is(err, io.EOF) {
 				// killed while the worker was writing its receipt: it keeps nothing
@@ -132,7 +132,7 @@ func TestLeakSwitch(t *testing.T) {
 	if _, err := conn.Offer(trusted, attribute(t, "a", scmrights.ModeMove)); err != nil {
 		t.Fatal(err)
 	}
-	receiveGrants(t, peer)[0].File.Close()
+	receiveGrants(t, peer)[0].File().Close()
 	conn.Close()
 	peer.Close()
 	after, _ := testenv.Descriptors()

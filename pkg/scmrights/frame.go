@@ -1,6 +1,10 @@
 package scmrights
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"slices"
+	"strings"
+)
 
 const (
 	frameMagic   = 0x31504853 // "SHP1"
@@ -8,6 +12,7 @@ const (
 
 	frameSize = 32 // bytes before the slots
 	slotSize  = 96 // bytes a slot
+	nameAt    = 48 // the name within a slot: its length, then its bytes
 
 	// MaxSlots is the number of descriptors one offer can carry. The kernel
 	// takes 253 (SCM_MAX_FD), musl's sendmsg 252, and the receipt pipe is one.
@@ -46,6 +51,8 @@ var typeNames = map[recordType]string{
 	typeRevoke: "REVOKE", typeReleased: "RELEASED", typeCredit: "CREDIT", typePing: "PING", typePong: "PONG",
 	typeBye: "BYE", typeMessage: "MESSAGE",
 }
+
+func (t recordType) known() bool { return t >= typeHello && t <= typeBye || t == typeMessage }
 
 func (t recordType) String() string { return wordOf(typeNames, t, "type") }
 
@@ -87,45 +94,67 @@ func appendHead(dst []byte, f frame, slots, payload int) []byte {
 	return le.AppendUint64(dst, f.ack)
 }
 
-// decodeRecord reads one whole record. Lengths are compared with what came
-// before anything is allocated for them.
+// decodeRecord reads one whole record.
 func decodeRecord(b []byte) (record, error) {
 	var r record
+	err := r.decode(b)
+	return r, err
+}
+
+// decode reads one whole record into r, whose slots are room that is used
+// again. Lengths are compared with what came before anything is allocated for
+// them.
+func (r *record) decode(b []byte) error {
+	*r = record{slots: r.slots[:0]}
 	if len(b) < frameSize {
-		return r, faultf("a record of %d bytes, shorter than a frame", len(b))
+		return faultf("a record of %d bytes, shorter than a frame", len(b))
 	}
 	le := binary.LittleEndian
 	if magic := le.Uint32(b); magic != frameMagic {
-		return r, faultf("magic %#x instead of %#x", magic, uint32(frameMagic))
+		return faultf("magic %#x instead of %#x", magic, uint32(frameMagic))
 	}
 	if b[4] != frameVersion {
-		return r, faultf("frame version %d, this side speaks %d", b[4], frameVersion)
+		return faultf("frame version %d, this side speaks %d", b[4], frameVersion)
 	}
 	r.kind = recordType(b[5])
-	if _, known := typeNames[r.kind]; !known {
-		return r, faultf("unknown record type %d", b[5])
+	if !r.kind.known() {
+		return faultf("unknown record type %d", b[5])
 	}
 	count, length := int(le.Uint16(b[6:])), uint64(le.Uint32(b[12:]))
 	r.epoch, r.seq, r.ack = le.Uint32(b[8:]), le.Uint64(b[16:]), le.Uint64(b[24:])
 	if count > MaxSlots {
-		return r, faultf("%s with %d slots, the limit is %d", r.kind, count, MaxSlots)
+		return faultf("%s with %d slots, the limit is %d", r.kind, count, MaxSlots)
 	}
 	if want := uint64(frameSize) + uint64(count)*slotSize + length; want != uint64(len(b)) {
-		return r, faultf("%s of %d bytes whose frame announces %d", r.kind, len(b), want)
+		return faultf("%s of %d bytes whose frame announces %d", r.kind, len(b), want)
 	}
-	rest := b[frameSize:]
-	if count > 0 {
-		r.slots = make([]slot, 0, count)
+	slots := b[frameSize:][:count*slotSize]
+	r.payload = b[frameSize+len(slots):]
+	return r.decodeSlots(slots)
+}
+
+// decodeSlots reads the slot records. All the names are parts of one string.
+func (r *record) decodeSlots(b []byte) error {
+	if len(b) == 0 {
+		return nil
 	}
-	text := string(rest[:count*slotSize]) // one copy that all the names are parts of
-	for i := range count {
-		s, err := decodeSlot(rest[:slotSize], text[i*slotSize:])
+	r.slots = slices.Grow(r.slots, len(b)/slotSize)
+	names := 0
+	for rest := b; len(rest) > 0; rest = rest[slotSize:] {
+		s, length, err := decodeSlot(rest[:slotSize])
 		if err != nil {
-			return r, faultf("%s slot %d: %v", r.kind, i, err)
+			return faultf("%s slot %d: %v", r.kind, len(r.slots), err)
 		}
+		names += length
 		r.slots = append(r.slots, s)
-		rest = rest[slotSize:]
 	}
-	r.payload = rest
-	return r, nil
+	var text strings.Builder
+	text.Grow(names)
+	for i := range r.slots {
+		name := b[i*slotSize+nameAt:]
+		from := text.Len()
+		text.Write(name[1 : 1+name[0]])
+		r.slots[i].name = text.String()[from:]
+	}
+	return nil
 }

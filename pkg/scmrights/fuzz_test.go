@@ -196,7 +196,7 @@ func FuzzFromParent(f *testing.F) {
 			var e scmrights.Event
 			e, err = peer.Receive(ctx)
 			for _, g := range e.Grants {
-				g.File.Close()
+				g.Close()
 			}
 		}
 		if ctx.Err() != nil {
@@ -281,7 +281,8 @@ func FuzzReceiptPipe(f *testing.F) {
 		for _, g := range grants {
 			err := g.Wait(ctx)
 			ended := map[scmrights.State]bool{scmrights.StateDelivered: err == nil,
-				scmrights.StateLost: errors.Is(err, scmrights.ErrLost), scmrights.StateRefused: errors.Is(err, scmrights.ErrRefused)}
+				scmrights.StateLost: errors.Is(err, scmrights.ErrLost), scmrights.StateRefused: errors.Is(err, scmrights.ErrRefused),
+				scmrights.StateExpired: errors.Is(err, scmrights.ErrExpired) && errors.Is(err, scmrights.ErrProtocol)}
 			if !ended[g.State()] {
 				t.Errorf("%s is %s: %v", g.Name(), g.State(), err)
 			}

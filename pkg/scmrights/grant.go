@@ -2,9 +2,10 @@ package scmrights
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
-	"slices"
+	"sync/atomic"
 	"time"
 
 	"sallyport/internal/fd"
@@ -16,23 +17,41 @@ import (
 type Grant struct {
 	conn  *Conn
 	offer *offer
-	slot  slot
-	copy  fd.FD // the ledger's; owns none when it was closed or reclaimed
+	slot  *slot
+	copy  *fd.FD // the ledger's, or that of held; owns none when it was closed or reclaimed
+	held  *Held  // nil when the copy is the ledger's
+	index uint8  // in offer.all
+
+	ended atomic.Bool // the question that Wait asks is answered; set with conn.mu held
 
 	// All of the following is guarded by conn.mu.
 	state    State
-	ended    bool // the question that Wait asks is answered
 	parted   bool // closed by the caller: words about it are late
 	early    bool // RELEASED was read before the receipt, or before COMMIT was noted
-	err      error
-	seq      uint64 // the last record that carried it
-	attempts int
-	sentAt   time.Time
-	latency  time.Duration
+	borrows  bool // counted as borrowed: guarded by ledger.mu
 	status   Status
-	number   int32
 	identity Identity
+	number   int32
+	attempts int32
+	sent     *sent // the last record that carried it, nil before there is one
+	latency  time.Duration
 	recall   *recall // set from REVOKE on
+	err      error
+}
+
+// sent is a record of an offer that is on its way.
+type sent struct {
+	seq uint64
+	at  time.Time
+}
+
+// appendSlot appends its slot record.
+func (g *Grant) appendSlot(dst []byte) []byte {
+	if g.held == nil {
+		return g.slot.append(dst)
+	}
+	t := g.offer.token(int(g.index))
+	return append(append(dst, t[:]...), g.held.wire...)
 }
 
 // Name is the name it was offered under.
@@ -55,7 +74,7 @@ func (g *Grant) State() State {
 func (g *Grant) Attempts() int {
 	g.conn.mu.Lock()
 	defer g.conn.mu.Unlock()
-	return g.attempts
+	return int(g.attempts)
 }
 
 // Latency is the time from the send that succeeded to its receipt, 0 when there
@@ -94,11 +113,17 @@ func (g *Grant) Identity() Identity {
 // all the same; end the worker.
 func (g *Grant) Wait(ctx context.Context) error {
 	for {
+		if g.ended.Load() {
+			return g.err // not changed any more
+		}
+		if g.offer.attend(ctx) {
+			continue
+		}
 		g.conn.mu.Lock()
-		ended, err, turn := g.ended, g.err, g.offer.turn
+		turn := g.offer.turn
 		g.conn.mu.Unlock()
-		if ended {
-			return err
+		if g.ended.Load() {
+			return g.err
 		}
 		select {
 		case <-turn:
@@ -117,6 +142,9 @@ func (g *Grant) Reclaim() (*os.File, error) {
 		return nil, &Error{Op: "reclaim of " + g.slot.name, Peer: g.conn.peer, Err: fmt.Errorf("its receipt is not in: it is %s", g.State())}
 	}
 	f := g.conn.ledger.reclaim(g)
+	if f == nil && g.held != nil {
+		return nil, &Error{Op: "reclaim of " + g.slot.name, Peer: g.conn.peer, Err: errors.New("it was offered as held: its Held is there to be offered again")}
+	}
 	if f == nil {
 		return nil, &Error{Op: "reclaim of " + g.slot.name, Peer: g.conn.peer, Err: fmt.Errorf("no copy is held: it is %s", g.State())}
 	}
@@ -137,22 +165,27 @@ func (g *Grant) Close() error {
 	}
 	err := g.conn.ledger.drop(g)
 	g.conn.mu.Lock()
-	defer g.conn.mu.Unlock()
-	g.part()
+	last := g.part() && g.conn.spare == nil && !g.conn.closing
+	g.conn.mu.Unlock()
+	if last {
+		g.conn.prepare()
+	}
 	return err
 }
 
 // part strikes the grant off those that the worker may speak of, and with the
-// last one the offer; conn.mu is held.
-func (g *Grant) part() {
+// last one, of which it says so, the offer; conn.mu is held.
+func (g *Grant) part() (last bool) {
 	if g.parted {
-		return
+		return false
 	}
 	g.parted = true
 	g.offer.parted++
-	if g.offer.parted == len(g.offer.all) {
-		delete(g.conn.offered, g.offer.id)
+	if g.offer.parted < len(g.offer.all) {
+		return false
 	}
+	delete(g.conn.offered, g.offer.id)
+	return true
 }
 
 // atWorker says that the worker may have it to use; conn.mu is held.
@@ -167,16 +200,20 @@ func (g *Grant) leave() {
 	}
 }
 
-func (g *Grant) answered() bool {
-	g.conn.mu.Lock()
-	defer g.conn.mu.Unlock()
-	return g.ended
+func (g *Grant) answered() bool { return g.ended.Load() }
+
+// seq is that of the last record that carried it, 0 before there is one.
+func (g *Grant) seq() uint64 {
+	if g.sent == nil {
+		return 0
+	}
+	return g.sent.seq
 }
 
 // step moves the grant on; conn.mu is held. It is false, and nothing happens,
 // when the table does not have the step: a grant that has ended stays ended.
 func (g *Grant) step(to State) bool {
-	if !slices.Contains(stateAfter[g.state], to) {
+	if stateAfter[g.state]&(1<<to) == 0 {
 		return false
 	}
 	g.state = to
@@ -186,12 +223,12 @@ func (g *Grant) step(to State) bool {
 // finish answers the question that Wait asks; conn.mu is held. Whoever calls it
 // calls offer.announce when it has finished all that it can.
 func (g *Grant) finish(to State, err error) {
-	if g.ended || !g.step(to) {
+	if g.ended.Load() || !g.step(to) {
 		return
 	}
-	g.ended = true
-	g.offer.free(1)
 	if err != nil {
-		g.err = &Error{Op: "receipt of " + g.slot.name, Peer: g.conn.peer, Seq: g.seq, Err: err}
+		g.err = &Error{Op: "receipt of " + g.slot.name, Peer: g.conn.peer, Seq: g.seq(), Err: err}
 	}
+	g.offer.free(1)
+	g.ended.Store(true)
 }

@@ -98,7 +98,7 @@ func receiveGrants(t testing.TB, p *scmrights.Peer) []scmrights.Granted {
 			t.Fatal(err)
 		}
 		for _, g := range e.Grants {
-			t.Cleanup(func() { g.File.Close() })
+			t.Cleanup(func() { g.Close() })
 		}
 		if len(e.Grants) != 0 {
 			return e.Grants
@@ -131,7 +131,7 @@ func TestHandOverSeveral(t *testing.T) {
 			t.Errorf("grant %d: %s, %v, %q", i, g.State(), g.Latency(), g.Name())
 		}
 		buf := make([]byte, 16)
-		n, err := got[i].File.ReadAt(buf, 0)
+		n, err := got[i].File().ReadAt(buf, 0)
 		if want := fmt.Sprintf("value %d", i); err != io.EOF || string(buf[:n]) != want {
 			t.Errorf("%s reads %q (%v), want %q", got[i].Name, buf[:n], err, want)
 		}

@@ -16,7 +16,7 @@ import (
 type Identity uint8
 
 // What a comparison can end in. A worker whose copy is another file is at
-// fault; its grant is lost and has IdentityOther.
+// fault; its grant has expired, or is aborted in ModeExclusive, and has IdentityOther.
 const (
 	IdentityUnchecked Identity = iota // not compared
 	IdentitySame                      // the same open file description

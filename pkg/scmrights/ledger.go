@@ -19,7 +19,8 @@ type Balance struct {
 	Open      uint64 // of these, still held
 	Closed    uint64 // closed: moved and receipted, given up, or by Conn.Close
 	Reclaimed uint64 // given back to the caller
-	Pipes     uint64 // read ends of receipt pipes that are open now
+	Borrowed  uint64 // grants of Held items that are not given up: no copies of this ledger
+	Pipes     uint64 // read ends of receipt pipes that are open now, without a spare one
 }
 
 // ledger counts the copies that the grants own: one of every descriptor that
@@ -30,26 +31,34 @@ type ledger struct {
 	balance Balance
 }
 
-// hold dups f for g and fills in what the slot says about it.
-func (l *ledger) hold(g *Grant, f *os.File) error {
+// ownCopy is a descriptor that this package has made for itself, and what was
+// seen of it.
+type ownCopy struct {
+	slot slot
+	fd   fd.FD
+}
+
+// make dups f, and looks at the copy. With an error there is none.
+func (o *ownCopy) make(f *os.File) error {
 	n, err := fd.DupNumber(f)
 	if err != nil {
 		return err
 	}
-	err = g.slot.describe(n)
-	g.copy.Own(n)
-	if err != nil {
-		_ = g.copy.Close()
+	o.fd.Own(n)
+	if err := o.slot.describe(n); err != nil {
+		_ = o.fd.Close()
+		return err
 	}
-	return err
+	return nil
 }
 
-// held books copies that were made.
-func (l *ledger) held(n int) {
+// book books copies that were made, and grants of held items.
+func (l *ledger) book(copies, borrowed int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.balance.Taken += uint64(n)
-	l.balance.Open += uint64(n)
+	l.balance.Taken += uint64(copies)
+	l.balance.Open += uint64(copies)
+	l.balance.Borrowed += uint64(borrowed)
 }
 
 // describe fills in the identity of descriptor n and refuses one that is not
@@ -62,6 +71,11 @@ func (s *slot) describe(n int) error {
 	if !s.kind.fits(s.ident.mode) {
 		return fmt.Errorf("st_mode %#o is not of kind %s", s.ident.mode, s.kind)
 	}
+	return s.checkFlags(n)
+}
+
+// checkFlags compares what the item says with the status flags of descriptor n.
+func (s *slot) checkFlags(n int) error {
 	flags, err := sys.BriefFcntl(n, unix.F_GETFL, 0)
 	if err != nil {
 		return err
@@ -96,8 +110,12 @@ func (s *slot) checkAccess(flags int) error {
 	return nil
 }
 
-// drop closes the copy of g, if there still is one.
+// drop closes the copy of g, if there still is one. That of a Held is not ours.
 func (l *ledger) drop(g *Grant) error {
+	if g.held != nil {
+		l.giveBack(g)
+		return nil
+	}
 	n, owned := g.copy.Release()
 	if !owned {
 		return nil
@@ -107,6 +125,16 @@ func (l *ledger) drop(g *Grant) error {
 		return nil
 	}
 	return os.NewSyscallError("close", unix.Close(n))
+}
+
+// giveBack books that the grant of a held item was given up.
+func (l *ledger) giveBack(g *Grant) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if g.borrows {
+		g.borrows = false
+		l.balance.Borrowed--
+	}
 }
 
 // struck books copies as closed.
@@ -125,7 +153,7 @@ func (l *ledger) dropMany(grants []*Grant, numbers []int) {
 		return
 	}
 	for _, g := range grants {
-		if n, owned := g.copy.Release(); owned {
+		if n, owned := g.copy.Release(); owned { // of ModeMove and ModeExclusive: none is held
 			numbers = append(numbers, n)
 		}
 	}
@@ -138,6 +166,9 @@ func (l *ledger) dropMany(grants []*Grant, numbers []int) {
 
 // reclaim gives the copy of g to the caller, nil when there is none.
 func (l *ledger) reclaim(g *Grant) *os.File {
+	if g.held != nil {
+		return nil
+	}
 	f := g.copy.File(g.slot.name)
 	if f == nil {
 		return nil

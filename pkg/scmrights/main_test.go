@@ -164,7 +164,7 @@ func full() error {
 			}
 		case len(e.Grants) != 0:
 			text := make([]byte, 64)
-			n, _ := e.Grants[0].File.ReadAt(text, 0)
+			n, _ := e.Grants[0].File().ReadAt(text, 0)
 			if _, err := p.Send(3, text[:n]); err != nil {
 				return err
 			}

@@ -1,27 +1,26 @@
 package scmrights
 
-// fewNames is up to how many names are compared one by one; a map is quicker
-// from there on.
-const fewNames = 16
-
 // nameSet finds a name that is in an offer twice. The zero value is empty.
-type nameSet struct{ seen map[string]struct{} }
+type nameSet struct {
+	places [2 * 256]uint8 // where items are, plus one; 0 is free
+}
 
-// add adds the name of item i, false when an item before has it.
+// add adds the name of item i, false when an item before has it. There are at
+// most MaxSlots items, so that half of the places stay free.
 func (s *nameSet) add(items []Item, i int) bool {
 	name := items[i].Name
-	if len(items) <= fewNames {
-		for j := range i {
-			if items[j].Name == name {
-				return false
-			}
+	at := uint32(2166136261) // FNV-1a
+	for j := range len(name) {
+		at = (at ^ uint32(name[j])) * 16777619
+	}
+	for ; ; at++ {
+		place := &s.places[at%uint32(len(s.places))]
+		if *place == 0 {
+			*place = uint8(i + 1)
+			return true
 		}
-		return true
+		if items[*place-1].Name == name {
+			return false
+		}
 	}
-	if s.seen == nil {
-		s.seen = make(map[string]struct{}, len(items))
-	}
-	before := len(s.seen)
-	s.seen[name] = struct{}{}
-	return len(s.seen) > before
 }

@@ -1,6 +1,7 @@
 package scmrights
 
 import (
+	"errors"
 	"fmt"
 	"os"
 
@@ -14,12 +15,16 @@ import (
 // File itself, before the worker can have answered. For kinds whose reads never
 // wait (attribute, file, directory, memfd) O_NONBLOCK is cleared on the open
 // file description.
+//
+// An Item with Held is one that Held.Item made: there is no File in it, and no
+// copy is made for the offer.
 type Item struct {
 	Name   string // 1 to MaxName bytes of UTF-8, unique within the offer
 	Kind   Kind
 	Mode   Mode
 	Access Access
 	File   *os.File
+	Held   *Held
 }
 
 // offer is a batch on its way: the descriptors of one record, their receipt
@@ -31,12 +36,13 @@ type offer struct {
 	first     uint32  // what the tokens count from
 	all       []Grant // of the items in their order
 	exclusive bool    // all of them are, or none
+	unread    unread  // the receipt that nobody waits for yet
 
 	// All of the following is guarded by conn.mu.
 	open   int           // slots it has reserved at the worker: grants that have not ended
 	parted int           // grants that the caller has closed
 	turn   chan struct{} // closed when some grants have ended; made anew while others have not
-	pipes  [2]int32      // numbers of the receipt pipe's ends, plus one; 0 when not open here
+	pipes  [2]int        // numbers of the receipt pipe's ends, plus one; 0 when not open here
 }
 
 // Offer sends descriptors to the worker, at most MaxSlots, in one record. When
@@ -74,7 +80,7 @@ func (c *Conn) Offer(p Proof, items []Item) ([]*Grant, error) {
 			_ = it.File.Close() // before anybody looks for a second copy
 		}
 	}
-	go o.run(b)
+	o.leave(b)
 	return grants, nil
 }
 
@@ -85,25 +91,44 @@ func (c *Conn) checkItems(items []Item) error {
 	var names nameSet
 	for i := range items {
 		it := &items[i]
-		if err := checkName(it.Name); err != nil {
+		if err := it.check(c); err != nil {
 			return fmt.Errorf("item %d: %w", i, err)
 		}
 		switch {
-		case it.Name == "":
-			return fmt.Errorf("item %d has no name", i)
 		case !names.add(items, i):
 			return fmt.Errorf("%q is in the offer twice", it.Name)
-		case it.File == nil:
-			return fmt.Errorf("%s: no file", it.Name)
-		case !it.Kind.known():
-			return fmt.Errorf("%s: unknown %s", it.Name, it.Kind)
-		case it.Mode > ModeLend || it.Access > AccessBoth:
-			return fmt.Errorf("%s: %s, %s: %w", it.Name, it.Mode, it.Access, ErrUnsupported)
 		case (it.Mode == ModeExclusive) != (items[0].Mode == ModeExclusive):
 			return fmt.Errorf("%s: mode %s beside mode %s: an offer is exclusive as a whole or not at all", it.Name, it.Mode, items[0].Mode)
 		case it.Mode == ModeExclusive && c.cfg.PidFD == nil:
 			return fmt.Errorf("%s: mode %s: %w without Config.PidFD", it.Name, it.Mode, ErrUnsupported)
 		}
+	}
+	return nil
+}
+
+// check is what can be said of an item by itself, when it is offered on c.
+func (it *Item) check(c *Conn) error {
+	if h := it.Held; h != nil {
+		if !h.is(it) {
+			return fmt.Errorf("%q is not what Held.Item made of %q", it.Name, h.slot.name)
+		}
+		if err := h.lookAgain(c); err != nil {
+			return fmt.Errorf("%s: %w", it.Name, err)
+		}
+		return nil
+	}
+	if err := checkName(it.Name); err != nil {
+		return err
+	}
+	switch {
+	case it.Name == "":
+		return errors.New("it has no name")
+	case it.File == nil:
+		return fmt.Errorf("%s: no file", it.Name)
+	case !it.Kind.known():
+		return fmt.Errorf("%s: unknown %s", it.Name, it.Kind)
+	case it.Mode > ModeLend || it.Access > AccessBoth:
+		return fmt.Errorf("%s: %s, %s: %w", it.Name, it.Mode, it.Access, ErrUnsupported)
 	}
 	return nil
 }
@@ -156,26 +181,38 @@ func (o *offer) announce() {
 	}
 }
 
-// holdAll copies every item into the ledger. With an error it has kept none.
+// holdAll makes the grants, and a copy of every item that is not held. With an
+// error it has kept none.
 func (o *offer) holdAll(items []Item) error {
 	c := o.conn
-	o.all = make([]Grant, len(items))
 	if err := c.tokens.draw(o); err != nil {
 		return err
 	}
+	o.all = make([]Grant, len(items))
+	var copies []ownCopy
 	for i := range items {
 		it, g := &items[i], &o.all[i]
-		g.conn, g.offer, g.number, g.state = c, o, -1, StateHeld
-		g.slot = slot{token: o.token(i), kind: it.Kind, mode: it.Mode, access: it.Access, name: it.Name}
-		if err := c.ledger.hold(g, it.File); err != nil {
-			for j := range i {
-				_ = o.all[j].copy.Close() // not booked yet
+		g.conn, g.offer, g.index, g.number, g.state = c, o, uint8(i), -1, StateHeld
+		if it.Held != nil {
+			g.held, g.slot, g.copy, g.borrows = it.Held, &it.Held.slot, &it.Held.fd, true
+			continue
+		}
+		if copies == nil {
+			copies = make([]ownCopy, len(items))[:0]
+		}
+		copies = copies[:len(copies)+1]
+		own := &copies[len(copies)-1]
+		own.slot = slot{token: o.token(i), kind: it.Kind, mode: it.Mode, access: it.Access, name: it.Name}
+		g.slot, g.copy = &own.slot, &own.fd
+		if err := own.make(it.File); err != nil {
+			for j := range copies {
+				_ = copies[j].fd.Close() // not booked yet
 			}
 			o.all = nil
 			return fmt.Errorf("%s: %w", it.Name, err)
 		}
 	}
-	c.ledger.held(len(items))
+	c.ledger.book(len(copies), len(items)-len(copies))
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.offered[o.id] = o
@@ -217,13 +254,7 @@ func (o *offer) send(grants []*Grant) (batch, error) {
 	if err != nil {
 		return batch{}, &Error{Op: "offer", Peer: c.peer, Err: err}
 	}
-	now := c.cfg.Clock.Now()
-	c.mu.Lock()
-	for _, g := range grants {
-		g.sentAt = now
-	}
-	c.mu.Unlock()
-
+	s := &sent{at: c.cfg.Clock.Now()}
 	fault.Point("P3")
 	seq, err := c.transmit(outgoing{op: "offer", kind: typeOffer, grants: grants, pipe: write, limit: c.cfg.SendTimeout})
 	closeEnd(write)
@@ -236,9 +267,10 @@ func (o *offer) send(grants []*Grant) (batch, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	o.pipes[1] = 0
+	s.seq = seq
 	for _, g := range grants {
 		g.step(StateSent)
-		g.seq = seq
+		g.sent = s
 		g.attempts++
 	}
 	return batch{grants: grants, seq: seq, pipe: read}, nil

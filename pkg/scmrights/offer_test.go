@@ -165,7 +165,7 @@ func TestBlockingAtTheWorker(t *testing.T) {
 	if _, err := conn.Offer(trusted, []scmrights.Item{{Name: "a", Kind: scmrights.KindAttribute, File: f}}); err != nil {
 		t.Fatal(err)
 	}
-	got := receiveGrants(t, peer)[0].File
+	got := receiveGrants(t, peer)[0].File()
 	rc, err := got.SyscallConn()
 	if err != nil {
 		t.Fatal(err)

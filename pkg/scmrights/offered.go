@@ -8,6 +8,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -100,7 +101,7 @@ func (p *Peer) offered(a *arrival) (*Offered, error) {
 		if r.slots[i].mode > ModeMove {
 			return nil, faultf("OFFER slot %d in mode %s, which a short receipt cannot answer", i, r.slots[i].mode)
 		}
-		if v, _ := p.inspect(&r.slots[i], a.rights[i]); v.status != StatusTaken {
+		if v := r.slots[i].inspect(a.numbers[i]); v.status != StatusTaken {
 			return nil, faultf("OFFER slot %d: %s", i, v.status)
 		}
 	}
@@ -127,14 +128,11 @@ func (o *Offered) Receipt() error {
 	return &Error{Op: "receipt", Err: err}
 }
 
-// Granted gives the descriptors away as files; none are left in o.
+// Granted gives the descriptors away; none are left in o.
 func (o *Offered) Granted() []Granted {
 	var all []Granted
 	for i, d := range o.rights {
-		s := &o.slots[i]
-		if f := d.File(s.name); f != nil {
-			all = append(all, Granted{Name: s.name, Kind: s.kind, Mode: s.mode, Access: s.access, File: f})
-		}
+		all = append(all, o.slots[i].granted(d, new(atomic.Pointer[os.File])))
 	}
 	o.rights = nil
 	return all

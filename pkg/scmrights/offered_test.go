@@ -63,7 +63,7 @@ func TestOfferedAnsweredShort(t *testing.T) {
 		t.Fatalf("%d files, and again %d", len(files), len(o.Granted()))
 	}
 	for _, f := range files {
-		f.File.Close()
+		f.Close()
 	}
 	if err := o.Close(); err != nil {
 		t.Error(err)

@@ -31,6 +31,7 @@ type Peer struct {
 	bye   atomic.Uint64 // twice the reason of BYE plus one, 0 before it came
 
 	buf, control, receipt []byte // Receive's own
+	in                    record
 	verdicts              []verdict
 
 	mu      sync.Mutex // of what was granted
@@ -71,8 +72,8 @@ func (p *Peer) greet() error {
 	if _, err := p.transmit(typeHello, nil, hello.encode()); err != nil {
 		return err
 	}
-	r, rights, err := p.next()
-	_ = fd.CloseAll(rights)
+	r, a, err := p.next()
+	_ = fd.CloseAll(a.rights)
 	switch {
 	case err == io.EOF:
 		return fmt.Errorf("the parent is gone: %w", io.ErrUnexpectedEOF)
@@ -174,29 +175,17 @@ type Event struct {
 	Acked   uint64   // as Peer.Acked
 }
 
-// Granted is a descriptor that was received, compared with what the parent said
-// of it, and acknowledged. File is the receiver's. It shares offset and status
-// flags with the parent's copy; a blocking one is not put into the runtime's
-// poller.
-type Granted struct {
-	Name   string
-	Kind   Kind
-	Mode   Mode
-	Access Access
-	File   *os.File
-}
-
 // Receive returns what the parent sent next. PINGs are answered within it, and
 // returned as an Event so that Acked can be looked at. At the end of the
 // channel it returns io.EOF: the parent is gone, or said BYE.
 func (p *Peer) Receive(ctx context.Context) (Event, error) {
 	defer expireWith(ctx, p.ch.file.SetReadDeadline)()
 	for {
-		r, rights, err := p.next()
+		r, a, err := p.next()
 		if err == nil {
 			var e Event
 			var show bool
-			e, show, err = p.act(&r, rights)
+			e, show, err = p.act(r, &a)
 			if err == nil && show {
 				e.Acked = p.Acked()
 				return e, nil

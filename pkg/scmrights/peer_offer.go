@@ -3,6 +3,8 @@ package scmrights
 import (
 	"errors"
 	"io"
+	"os"
+	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -16,8 +18,9 @@ import (
 // sees the rest: in ModeExclusive not before COMMIT. When nobody reads the
 // receipt any more the parent does not count on this worker having them, and
 // they are closed.
-func (p *Peer) onOffer(r *record, rights []*fd.FD) ([]Granted, error) {
+func (p *Peer) onOffer(r *record, a *arrival) ([]Granted, error) {
 	fault.Point("W4")
+	rights := a.rights
 	if len(r.slots) == 0 || len(r.payload) != 0 {
 		_ = fd.CloseAll(rights)
 		return nil, faultf("OFFER with %d slots and %d bytes", len(r.slots), len(r.payload))
@@ -30,18 +33,7 @@ func (p *Peer) onOffer(r *record, rights []*fd.FD) ([]Granted, error) {
 		return nil, faultf("OFFER with %d slots and %d descriptors", len(r.slots), len(rights))
 	}
 	pipe, rights := rights[len(rights)-1], rights[:len(rights)-1]
-	p.verdicts = p.verdicts[:0]
-	fresh := 0
-	for i, d := range rights {
-		v, known := p.inspect(&r.slots[i], d)
-		if known || v.status != StatusTaken {
-			_ = d.Close()
-			rights[i] = nil
-		} else {
-			fresh++
-		}
-		p.verdicts = append(p.verdicts, v)
-	}
+	fresh := p.inspectAll(r, rights, a.numbers)
 	fault.Point("W5")
 	p.receipt = appendReceipt(p.receipt[:0], p.epoch, r.seq, p.verdicts)
 	err := writeReceipt(pipe, p.receipt)
@@ -61,9 +53,33 @@ func (p *Peer) onOffer(r *record, rights []*fd.FD) ([]Granted, error) {
 	return p.keep(r, rights, fresh), nil
 }
 
+// inspectAll leaves the verdicts in p.verdicts, closes what is not to be kept,
+// which is nil in rights from then on, and counts the rest.
+func (p *Peer) inspectAll(r *record, rights []*fd.FD, numbers []int) (fresh int) {
+	p.verdicts = p.verdicts[:0]
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, d := range rights {
+		s := &r.slots[i]
+		var v verdict
+		if m := p.known.find(s.token); m != nil {
+			v = verdict{status: StatusTaken, number: m.number} // the answer that it had before
+			_ = d.Close()
+			rights[i] = nil
+		} else if v = s.inspect(numbers[i]); v.status != StatusTaken {
+			_ = d.Close()
+			rights[i] = nil
+		} else {
+			fresh++
+		}
+		p.verdicts = append(p.verdicts, v)
+	}
+	return fresh
+}
+
 // keep remembers what was taken and returns what the caller may have now.
 func (p *Peer) keep(r *record, rights []*fd.FD, fresh int) []Granted {
-	grants := make([]Granted, 0, fresh)
+	grants, files := make([]Granted, 0, fresh), make([]atomic.Pointer[os.File], fresh)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for i, d := range rights {
@@ -71,54 +87,44 @@ func (p *Peer) keep(r *record, rights []*fd.FD, fresh int) []Granted {
 			continue
 		}
 		s := &r.slots[i]
-		if p.known.find(s.token) != nil { // the same token twice in one record
+		m := p.known.add(s.token)
+		if m == nil { // the same token twice in one record
 			_ = d.Close()
 			continue
 		}
-		m := p.known.add(s.token)
 		m.name, m.seq, m.number, m.ident = s.name, r.seq, p.verdicts[i].number, s.ident
 		if s.mode == ModeExclusive {
 			p.waiting = append(p.waiting, waiting{seq: r.seq, slot: *s, fd: d, known: m})
 			continue
 		}
-		grants = append(grants, s.granted(d))
+		g := s.granted(d, &files[len(grants)])
 		if s.mode == ModeLend {
-			m.file = grants[len(grants)-1].File
+			m.file = g.File()
 		}
+		grants = append(grants, g)
 	}
 	return grants
 }
 
-func (s *slot) granted(d *fd.FD) Granted {
-	return Granted{Name: s.name, Kind: s.kind, Mode: s.mode, Access: s.access, File: d.File(s.name)}
+func (s *slot) granted(d *fd.FD, file *atomic.Pointer[os.File]) Granted {
+	return Granted{Name: s.name, Kind: s.kind, Mode: s.mode, Access: s.access, fd: d, file: file}
 }
 
-// inspect compares a descriptor with its slot (identity level 1). A token that
-// was taken before gets the same answer again.
-func (p *Peer) inspect(s *slot, d *fd.FD) (v verdict, known bool) {
-	p.mu.Lock()
-	m := p.known.find(s.token)
-	p.mu.Unlock()
-	if m != nil {
-		return verdict{status: StatusTaken, number: m.number}, true
+// inspect compares descriptor n, of which nobody else knows yet, with its slot
+// (identity level 1).
+func (s *slot) inspect(n int) verdict {
+	ident, err := identify(n)
+	switch {
+	case err != nil:
+		return verdict{status: StatusMissing, number: -1}
+	case s.mode > ModeLend:
+		return verdict{status: StatusNotWanted, number: -1} // needs steps that this end does not know
+	case !s.kind.fits(ident.mode):
+		return verdict{status: StatusWrongKind, number: -1}
+	case !s.ident.same(ident):
+		return verdict{status: StatusWrongIdentity, number: -1}
 	}
-	v = verdict{status: StatusMissing, number: -1}
-	_ = d.Borrow(func(n int) error {
-		ident, err := identify(n)
-		switch {
-		case err != nil:
-		case s.mode > ModeLend:
-			v.status = StatusNotWanted // needs steps that this end does not know
-		case !s.kind.fits(ident.mode):
-			v.status = StatusWrongKind
-		case !s.ident.same(ident):
-			v.status = StatusWrongIdentity
-		default:
-			v = verdict{status: StatusTaken, number: int32(n)}
-		}
-		return nil
-	})
-	return v, false
+	return verdict{status: StatusTaken, number: int32(n)}
 }
 
 // onCommit shows the caller what the OFFER with this number brought.
@@ -129,7 +135,7 @@ func (p *Peer) onCommit(r *record) ([]Granted, error) {
 	}
 	var grants []Granted
 	for _, w := range p.takeWaiting(func(w waiting) bool { return w.seq == seq }) {
-		grants = append(grants, w.slot.granted(w.fd))
+		grants = append(grants, w.slot.granted(w.fd, new(atomic.Pointer[os.File])))
 	}
 	if grants == nil {
 		return nil, faultf("COMMIT of record %d, of which nothing waits", seq)

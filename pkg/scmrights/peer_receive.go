@@ -15,59 +15,60 @@ import (
 // whose control messages were cut is returned without any: the kernel drops
 // what does not fit from the end, so its receipt pipe is gone, and the parent
 // knows by that.
-func (p *Peer) next() (record, []*fd.FD, error) {
+func (p *Peer) next() (*record, arrival, error) {
 	a, err := p.ch.receive(p.buf, p.control)
 	if err != nil {
-		return record{}, nil, err
+		return nil, arrival{}, err
 	}
 	fault.Point("W3")
-	r, err := p.check(&a)
+	r := &p.in
+	err = p.check(r, &a)
 	if err != nil || a.flags&unix.MSG_CTRUNC != 0 {
 		_ = fd.CloseAll(a.rights)
-		a.rights = nil
+		a.rights, a.numbers = nil, nil
 	}
-	return r, a.rights, err
+	return r, a, err
 }
 
-func (p *Peer) check(a *arrival) (record, error) {
+// check decodes what arrived into r.
+func (p *Peer) check(r *record, a *arrival) error {
 	switch {
 	case len(a.data) == 0:
-		return record{}, io.EOF
+		return io.EOF
 	case a.flags&unix.MSG_TRUNC != 0 || len(a.data) > maxRecord:
-		return record{}, faultf("a record of more than %d bytes", maxRecord)
+		return faultf("a record of more than %d bytes", maxRecord)
 	case a.malformed != nil:
-		return record{}, faultf("%v", a.malformed)
+		return faultf("%v", a.malformed)
 	}
-	r, err := decodeRecord(a.data)
-	if err != nil {
-		return r, err
+	if err := r.decode(a.data); err != nil {
+		return err
 	}
 	switch last := p.taken.Load(); {
 	case r.seq != last+1:
-		return r, faultf("%s has number %d, expected was %d", r.kind, r.seq, last+1)
+		return faultf("%s has number %d, expected was %d", r.kind, r.seq, last+1)
 	case p.epoch != 0 && r.epoch != p.epoch:
-		return r, faultf("%s of epoch %d in epoch %d", r.kind, r.epoch, p.epoch)
+		return faultf("%s of epoch %d in epoch %d", r.kind, r.epoch, p.epoch)
 	case r.ack < p.acked.Load() || r.ack > p.sent.Load():
-		return r, faultf("%s acknowledges record %d; %d were sent, %d acknowledged", r.kind, r.ack, p.sent.Load(), p.acked.Load())
+		return faultf("%s acknowledges record %d; %d were sent, %d acknowledged", r.kind, r.ack, p.sent.Load(), p.acked.Load())
 	case r.kind != typeOffer && len(a.rights) != 0:
-		return r, faultf("%s with %d descriptors", r.kind, len(a.rights))
+		return faultf("%s with %d descriptors", r.kind, len(a.rights))
 	case a.flags&unix.MSG_CTRUNC != 0 && r.kind != typeOffer:
-		return r, faultf("%s with control messages that were cut", r.kind)
+		return faultf("%s with control messages that were cut", r.kind)
 	}
 	p.taken.Store(r.seq)
 	p.acked.Store(r.ack)
-	return r, nil
+	return nil
 }
 
 // act does what a record asks for; show says whether it is for the caller of
 // Receive.
-func (p *Peer) act(r *record, rights []*fd.FD) (e Event, show bool, err error) {
+func (p *Peer) act(r *record, a *arrival) (e Event, show bool, err error) {
 	if len(r.slots) != 0 && r.kind != typeOffer && r.kind != typeRevoke {
 		return e, false, faultf("%s with %d slots", r.kind, len(r.slots))
 	}
 	switch r.kind {
 	case typeOffer:
-		e.Grants, err = p.onOffer(r, rights)
+		e.Grants, err = p.onOffer(r, a)
 		return e, len(e.Grants) != 0, err
 	case typeMessage:
 		var m Message

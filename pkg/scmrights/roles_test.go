@@ -55,10 +55,10 @@ func store() error {
 			if old := held[g.Name]; old != nil {
 				old.Close()
 			}
-			held[g.Name] = g.File
+			held[g.Name] = g.File()
 			if !quiet {
 				text := make([]byte, 32)
-				n, _ := g.File.ReadAt(text, 0)
+				n, _ := g.File().ReadAt(text, 0)
 				say(saysGot, g.Name+"="+string(text[:n]))
 			}
 		}

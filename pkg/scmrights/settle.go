@@ -15,22 +15,25 @@ const resendDelay = 20 * time.Millisecond
 
 // run follows one offer to its end: it waits for the receipt, settles what the
 // receipt decides, and sends again what was lost, at most Config.Resends times.
-func (o *offer) run(b batch) {
+// What room has of the first receipt was read before.
+func (o *offer) run(b batch, room *scratch) {
 	c := o.conn
-	defer c.wg.Done()
-	room := scratches.Get().(*scratch)
-	defer room.put()
+	defer o.over(room)
 	for attempt := 0; ; attempt++ {
-		credits := c.creditChange()
-		verdicts, err := o.readReceipt(b, room)
+		if !room.read {
+			o.readFirst(b, room)
+		}
+		if !room.read {
+			room.answer, room.err = o.readSlowly(b, room)
+		}
+		room.read = false
 		fault.Point("P5")
-		again, why := o.settle(b, verdicts, err, room)
+		again, why := o.settle(b, room.answer, room.err, room)
 		fault.Point("P6")
 		if len(again) == 0 {
-			fault.Point("P7")
 			return
 		}
-		if attempt >= c.cfg.Resends || !c.alive() || !o.pause(attempt, why, credits) {
+		if attempt >= c.cfg.Resends || !c.alive() || !o.pause(attempt, why, room.credits) {
 			o.abandon(again, why)
 			return
 		}
@@ -38,6 +41,7 @@ func (o *offer) run(b batch) {
 			o.abandon(again, fmt.Errorf("%w, and not sent again: %w", ErrLost, err))
 			return
 		}
+		var err error
 		if b, err = o.send(again); err != nil {
 			o.abandon(again, fmt.Errorf("%w, and not sent again: %w", ErrLost, err))
 			return
@@ -63,7 +67,7 @@ func (o *offer) pause(attempt int, why error, credits <-chan struct{}) bool {
 //	receipt       delivered or refused, slot by slot; "no free slot" can be tried again
 //	no receipt    lost: nobody has it, all can be tried again
 //	no end        expired: nobody knows who has it; also when it cannot be read
-//	anything else a fault of the worker
+//	anything else a fault of the worker, and expired: it may have taken all the same
 func (o *offer) settle(b batch, verdicts []verdict, err error, room *scratch) (again []*Grant, why error) {
 	c := o.conn
 	switch {
@@ -72,7 +76,7 @@ func (o *offer) settle(b batch, verdicts []verdict, err error, room *scratch) (a
 		c.abort(b.seq)
 		return nil, nil
 	case err != nil:
-		o.endAll(b.grants, StateLost, fmt.Errorf("%w: %w", ErrLost, err))
+		o.endAll(b.grants, StateExpired, fmt.Errorf("%w: %w", ErrExpired, err))
 		if errors.Is(err, ErrProtocol) {
 			c.finish(&Error{Op: "receipt", Peer: c.peer, Seq: b.seq, Err: err})
 		}
@@ -88,7 +92,10 @@ func (o *offer) settle(b batch, verdicts []verdict, err error, room *scratch) (a
 	default:
 		o.deliver(b, taken, room)
 	}
-	return again, fmt.Errorf("%w: %s", ErrRefused, StatusNoSlot)
+	if len(again) != 0 {
+		why = fmt.Errorf("%w: %s", ErrRefused, StatusNoSlot)
+	}
+	return again, why
 }
 
 // read notes what the receipt says of each slot and ends what was refused. Those
@@ -104,7 +111,7 @@ func (o *offer) read(b batch, verdicts []verdict, room []*Grant) (taken, again [
 		g.status = v.status
 		switch v.status {
 		case StatusTaken:
-			g.number, g.latency = v.number, now.Sub(g.sentAt)
+			g.number, g.latency = v.number, now.Sub(g.sent.at)
 			room = append(room, g)
 		case StatusNoSlot:
 			again = append(again, g)
@@ -126,7 +133,7 @@ func (o *offer) deliver(b batch, taken []*Grant, room *scratch) {
 	c := o.conn
 	if c.cfg.PidFD != nil && c.cfg.Compare > 0 {
 		if forged := o.sample(taken); forged != nil {
-			o.endAll(b.grants, StateLost, fmt.Errorf("%w: %w", ErrLost, forged))
+			o.endAll(b.grants, StateExpired, fmt.Errorf("%w: %w", ErrExpired, forged))
 			c.finish(&Error{Op: "receipt", Peer: c.peer, Seq: b.seq, Err: forged})
 			return
 		}

@@ -59,8 +59,13 @@ func (a identity) same(b identity) bool {
 var zeros [MaxName]byte
 
 func (s *slot) append(dst []byte) []byte {
-	le := binary.LittleEndian
 	dst = append(dst, s.token[:]...)
+	return s.appendRest(dst)
+}
+
+// appendRest appends what is behind the token.
+func (s *slot) appendRest(dst []byte) []byte {
+	le := binary.LittleEndian
 	dst = append(dst, byte(s.kind), byte(s.mode), byte(s.access), 0)
 	dst = le.AppendUint32(dst, s.ident.mode)
 	dst = le.AppendUint64(dst, s.ident.dev)
@@ -71,27 +76,23 @@ func (s *slot) append(dst []byte) []byte {
 	return append(dst, zeros[len(s.name):]...)
 }
 
-// decodeSlot reads one slot record; text has the same bytes.
-func decodeSlot(b []byte, text string) (slot, error) {
-	var s slot
+// decodeSlot reads one slot record but for its name, of which it gives the
+// length.
+func decodeSlot(b []byte) (s slot, length int, err error) {
 	le := binary.LittleEndian
 	copy(s.token[:], b)
 	s.kind, s.mode, s.access = Kind(b[16]), Mode(b[17]), Access(b[18])
 	s.ident = identity{mode: le.Uint32(b[20:]), dev: le.Uint64(b[24:]), ino: le.Uint64(b[32:]), rdev: le.Uint64(b[40:])}
-	length := int(b[48])
+	length = int(b[nameAt])
 	switch {
 	case b[19] != 0:
-		return s, errors.New("reserved byte set")
+		return s, 0, errors.New("reserved byte set")
 	case length > MaxName:
-		return s, fmt.Errorf("name of %d bytes", length)
-	case !bytes.Equal(b[49+length:slotSize], zeros[:slotSize-49-length]):
-		return s, errors.New("bytes behind the name")
+		return s, 0, fmt.Errorf("name of %d bytes", length)
+	case !bytes.Equal(b[nameAt+1+length:slotSize], zeros[:MaxName-length]):
+		return s, 0, errors.New("bytes behind the name")
 	}
-	s.name = text[49 : 49+length]
-	if err := checkName(s.name); err != nil {
-		return s, err
-	}
-	return s, nil
+	return s, length, checkName(string(b[nameAt+1 : nameAt+1+length]))
 }
 
 // checkName holds for both ends. An empty name is allowed where only the token

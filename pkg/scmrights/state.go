@@ -20,7 +20,7 @@ const (
 	StateOrphaned        // the worker had it when the channel ended
 	StateRefused         // the worker gave it back
 	StateLost            // it did not arrive, or its holder died before the commit
-	StateExpired         // no receipt in time: nobody knows
+	StateExpired         // no good receipt in time: nobody knows
 	StateAborted         // the parent took the offer back
 )
 
@@ -32,12 +32,13 @@ var stateNames = map[State]string{
 
 func (s State) String() string { return wordOf(stateNames, s, "state") }
 
-// stateAfter is every step that a grant may make. A step that is not there is a
-// mistake of this package and is not made.
-var stateAfter = map[State][]State{
-	StateNew:       {StateHeld},
-	StateHeld:      {StateSent, StateAborted},
-	StateSent:      {StateSent, StateDelivered, StateRefused, StateLost, StateExpired, StateAborted},
-	StateDelivered: {StateCommitted, StateReleased, StateRevoked, StateOrphaned, StateLost, StateExpired, StateAborted},
-	StateCommitted: {StateReleased, StateRevoked, StateOrphaned},
+// stateAfter has, for each state, a bit for every state that may follow. A step
+// that is not there is a mistake of this package and is not made.
+var stateAfter = [...]uint16{
+	StateNew:       1 << StateHeld,
+	StateHeld:      1<<StateSent | 1<<StateAborted,
+	StateSent:      1<<StateSent | 1<<StateDelivered | 1<<StateRefused | 1<<StateLost | 1<<StateExpired | 1<<StateAborted,
+	StateDelivered: 1<<StateCommitted | 1<<StateReleased | 1<<StateRevoked | 1<<StateOrphaned | 1<<StateLost | 1<<StateExpired | 1<<StateAborted,
+	StateCommitted: 1<<StateReleased | 1<<StateRevoked | 1<<StateOrphaned,
+	StateAborted:   0, // and of all that end
 }

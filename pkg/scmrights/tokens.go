@@ -1,6 +1,7 @@
 package scmrights
 
 import (
+	"encoding/binary"
 	"errors"
 	"os"
 
@@ -13,31 +14,55 @@ import (
 // not recognised any more; a parent sends a token again within seconds.
 const ringSize = 4096
 
-// tokenRing remembers the last grants that a worker took.
+// tokenRing remembers the last grants that a worker took. It finds a token in a
+// table of its own: a map of so many, most of them not in the cache, was half of
+// what a worker did for a descriptor beside system calls.
 type tokenRing struct {
-	byToken map[token]*remembered
-	order   []*remembered // as a ring once it is full
-	oldest  int
+	chains []*remembered // by tokenRing.chain
+	order  []*remembered // as a ring once it is full
+	oldest int
 }
 
 // remembered is what a worker knows of a grant.
 type remembered struct {
 	token  token
+	next   *remembered // of its chain
 	name   string
 	seq    uint64 // the OFFER that brought it
 	number int32
 	ident  identity
-	over   bool     // aborted or released: the token is forgotten
+	over   bool     // aborted or released: the token is forgotten, and in no chain
 	called bool     // REVOKE named it
 	file   *os.File // in ModeLend: what the plugin was given
 }
 
-func (r *tokenRing) find(t token) *remembered { return r.byToken[t] }
+// chain is where t is, if anywhere. Tokens are random, or count from a random
+// one; they are the parent's, which is trusted not to choose bad ones.
+func (r *tokenRing) chain(t *token) **remembered {
+	le := binary.LittleEndian
+	mixed := (le.Uint64(t[:]) ^ le.Uint64(t[8:])) * 0x9e3779b97f4a7c15 // 2^64 by the golden ratio
+	return &r.chains[mixed>>52]
+}
 
-// add remembers a grant in the place of the oldest one.
+func (r *tokenRing) find(t token) *remembered {
+	if r.chains == nil {
+		return nil
+	}
+	m := *r.chain(&t)
+	for m != nil && m.token != t {
+		m = m.next
+	}
+	return m
+}
+
+// add remembers a grant in the place of the oldest one; nil when there is one
+// with this token.
 func (r *tokenRing) add(t token) *remembered {
-	if r.byToken == nil {
-		r.byToken = make(map[token]*remembered)
+	if r.chains == nil {
+		r.chains = make([]*remembered, ringSize)
+	}
+	if r.find(t) != nil {
+		return nil
 	}
 	var place *remembered
 	if len(r.order) < ringSize {
@@ -46,20 +71,26 @@ func (r *tokenRing) add(t token) *remembered {
 	} else {
 		place = r.order[r.oldest]
 		r.oldest = (r.oldest + 1) % ringSize
-		if r.byToken[place.token] == place {
-			delete(r.byToken, place.token)
-		}
+		r.forget(place)
 		*place = remembered{}
 	}
 	place.token = t
-	r.byToken[t] = place
+	head := r.chain(&t)
+	place.next, *head = *head, place
 	return place
 }
 
 // forget ends a token: a record that names it afterwards names nothing.
 func (r *tokenRing) forget(m *remembered) {
-	m.over, m.file = true, nil
-	delete(r.byToken, m.token)
+	if m.over {
+		return
+	}
+	at := r.chain(&m.token)
+	for *at != m {
+		at = &(*at).next
+	}
+	*at = m.next
+	m.over, m.next, m.file = true, nil, nil
 }
 
 // where returns those that fit, in the order in which they came.

@@ -45,7 +45,7 @@ func (gs *grants) cell(name string) *grant {
 // take owns the files of an event.
 func (gs *grants) take(arrived []scmrights.Granted) {
 	for _, a := range arrived {
-		gs.cell(a.Name).set(a.File)
+		gs.cell(a.Name).set(a.File())
 	}
 }
 

@@ -61,7 +61,7 @@ func take(o wire.Order) (answer wire.Answer) {
 			break
 		}
 		for _, g := range e.Grants {
-			files = append(files, g.File)
+			files = append(files, g.File())
 			answer.Got = append(answer.Got, look(g))
 		}
 		if len(e.Grants) != 0 && len(answer.Got) == o.Want {
@@ -87,7 +87,7 @@ func gone(err error) bool {
 
 func look(g scmrights.Granted) wire.Got {
 	got := wire.Got{Name: g.Name, Number: -1}
-	raw, err := g.File.SyscallConn()
+	raw, err := g.File().SyscallConn()
 	if err != nil {
 		return got
 	}
