@@ -26,7 +26,7 @@ ARGS ?=
 NOT_RACE := /internal/(launch|attest|archtest|seccomp/live)$$|/cmd/|/tests/|/examples/
 
 # Packages that are tested a second time, built with failpoints.
-FAULTED := ./internal/fault ./pkg/scmrights ./tests/kill ./tests/killsup
+FAULTED := ./internal/fault ./pkg/scmrights ./tests/kill ./tests/killsup ./tests/succession
 
 .PHONY: help
 help: ## list the targets
@@ -67,6 +67,11 @@ kill-scmrights: ## kill -9 at failpoints of the hand-over (N=2000 SEED= RESUME=1
 simulate: ## random schedules of a worker against its monitor (N=10000000 SEED=)
 	@N=$(or $(N),10000000) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/simulate.txt \
 		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestSimulation$$' ./internal/monitor
+
+.PHONY: upgrade-soak
+upgrade-soak: build ## upgrade a busy supervisor again and again (N=200 SEED=)
+	@N=$(or $(N),200) SEED=$(SEED) RESULTS=$(CURDIR)/docs/results/upgrade-soak.txt \
+		$(GO) test -v -count=1 -vet=off -timeout=0 -run '^TestUpgradeSoak$$' ./tests/succession
 
 .PHONY: cover-sysvctl
 cover-sysvctl: ## what the tests cover of pkg/sysvctl, those in processes of their own included
@@ -114,7 +119,7 @@ suite: build ## run a folder of built programs under a profile (SUITE=path PROFI
 # that failed goes into testdata/fuzz of its package.
 FUZZED := ./pkg/scmrights ./internal/sys ./internal/config ./internal/seccomp
 .PHONY: fuzz
-fuzz: ## every fuzzer of the hand-over and the configuration, one after the other (TIME=60s each)
+fuzz: ## every fuzzer of the hand-over, the configuration and the policies, in turn (TIME=60s each)
 	@TIME=$(or $(TIME),60s) RESULTS=$(CURDIR)/docs/results/fuzz-scmrights.txt tools/fuzz.sh $(FUZZED)
 
 .PHONY: fuzz-brief
@@ -164,6 +169,11 @@ bench-sysv: ## the queues alone (ARGS="-turns 9 -rounds 5000")
 	$(or $(CC),cc) -O2 -Wall -Wextra -o build/bench/queue bench/bare/queue.c && \
 	CGO_ENABLED=0 $(BUILD) -o build/bench/sysv ./bench/sysv && \
 	build/bench/sysv -bare build/bench/queue $(if $(filter bench-sysv,$(MAKECMDGOALS)),$(ARGS))
+
+.PHONY: bench-supervisor
+bench-supervisor: build ## re-grant after kills, 64 restarts at once, an idle supervisor (root; ARGS="-kills 100")
+	@mkdir -p build/bench && CGO_ENABLED=0 $(BUILD) -o build/bench/supervisor ./bench/supervisor && \
+	build/bench/supervisor -results docs/results/bench-supervisor.txt $(ARGS) bin
 
 .PHONY: soak-scmrights
 soak-scmrights: ## N=1000000 random grants through one channel, audited (SEED=)

@@ -61,7 +61,7 @@ func execute(ctx context.Context) int {
 		operateCommand("start", "start a worker that is down"),
 		operateCommand("stop", "take a worker's rights, then let it end"),
 		operateCommand("restart", "stop a worker and start it again, given up or not"),
-		reloadCommand(),
+		reloadCommand(), upgradeCommand(),
 		plotCommand(), exportCommand(),
 		queueCommand(), fdCommand(), policyCommand(),
 	)

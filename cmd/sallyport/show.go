@@ -52,6 +52,12 @@ func (s *shower) event(at time.Time, e control.Event) {
 		s.line(at, "FLOOD", fmt.Sprintf("%s: %s %s: %s", e.Worker, e.Lane, e.Step, e.Why))
 	case control.Output:
 		s.line(at, "output", fmt.Sprintf("%s is %s", e.Device, map[bool]string{true: "on", false: "off"}[e.Value != 0]))
+	case control.Upgrading:
+		s.line(at, "upgrading", "a new program takes the supervisor's place")
+	case control.Upgraded:
+		s.line(at, "UPGRADED", fmt.Sprintf("from %s to %s in %.0f ms; %d workers ran on", e.From, e.To, e.MS, e.Workers))
+	case control.UpgradeFailed:
+		s.line(at, "", fmt.Sprintf("not upgraded, the program before goes on: %s", e.Why))
 	case control.Missed:
 		s.line(at, "", fmt.Sprintf("(%d events were not shown: this terminal was too slow)", e.Events))
 	case control.Summary:

@@ -17,11 +17,17 @@ const (
 // conduct starts the workers, waits for the end, and stops in order.
 func (s *supervisor) conduct() error {
 	feed, stopFeed := context.WithCancel(context.Background())
-	fed := make(chan struct{})
-	go func() { defer close(fed); s.feed(feed) }()
+	go func() { defer close(s.fed); s.feed(feed) }()
 	st := s.now()
 	for _, w := range st.workers {
-		s.begin(st, w)
+		if s.estate == nil {
+			s.begin(st, w)
+		} else {
+			s.goOnWaiting(st, w)
+		}
+	}
+	if s.estate != nil {
+		s.announceSuccession()
 	}
 	s.tell(s.service.manager.Ready(s.statusLine()))
 	s.untilStop()
@@ -32,7 +38,7 @@ func (s *supervisor) conduct() error {
 	s.turns.Wait()
 	s.stopWorkers()
 	stopFeed()
-	<-fed
+	<-s.fed
 	ctx, cancel := context.WithTimeout(context.Background(), endTime)
 	defer cancel()
 	return s.close(ctx)
@@ -53,6 +59,8 @@ func (s *supervisor) untilStop() {
 			s.tell(s.service.manager.Status(s.statusLine()))
 		case <-beats:
 			s.beat()
+		case order := <-s.upgrades:
+			order.result <- s.replace(order)
 		case <-s.hangups:
 			// Beside the conductor, which must go on hearing SIGTERM.
 			go func() {
@@ -129,7 +137,7 @@ func (s *supervisor) close(ctx context.Context) error {
 		keep(w.exe.Close())
 	}
 	keep(s.writeLearned())
-	s.logs.Wait()
+	s.logs.readers.Wait()
 	s.publishSummary()
 	return errors.Join(errs...)
 }

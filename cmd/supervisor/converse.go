@@ -34,8 +34,21 @@ func (x *session) converse() error {
 	if small {
 		return x.converseSmall()
 	}
+	return x.hearAll()
+}
+
+// converseOn goes on with a worker that is ready.
+func (x *session) converseOn() error {
+	if x.w.cfg.Protocol < 2 {
+		return x.smallOn(true)
+	}
+	return x.hearAll()
+}
+
+// hearAll passes on what the worker says.
+func (x *session) hearAll() error {
 	for {
-		m, err := x.conn.Receive(x.ctx)
+		m, err := x.conn.Receive(x.talking)
 		if err != nil {
 			return x.ending("channel", err)
 		}
@@ -63,7 +76,7 @@ func (x *session) take(step monitor.ActionKind) error {
 
 // ending tells an end that the process's exit explains from a fault.
 func (x *session) ending(what string, err error) error {
-	if errors.Is(err, io.EOF) || x.ctx.Err() != nil {
+	if errors.Is(err, io.EOF) || x.talking.Err() != nil {
 		return nil
 	}
 	return fmt.Errorf("%s: %w", what, err)

@@ -15,7 +15,7 @@ import (
 // announceBreach says which call ended the worker, and what to do about it.
 func (x *session) announceBreach(b *launch.Breach) {
 	w := x.w
-	d := w.filter.bound.Decide(b.Phase, uint32(b.Nr), b.Args)
+	d := x.filter.bound.Decide(b.Phase, uint32(b.Nr), b.Args)
 	call := seccomp.Describe(seccomp.Native(), uint32(b.Nr), b.Args)
 	fix := fmt.Sprintf("if it needs this call, add it to the profile %q with the reason", w.cfg.Policy)
 	w.log.Warn("BLOCKED", "call", call, "phase", b.Phase, "profile", w.cfg.Policy, "line", d.Line)

@@ -7,50 +7,64 @@ import (
 	"sallyport/internal/control"
 )
 
-// feedTick is how often simulated inputs get a new value and outputs are looked
-// at: a tenth of what a person notices.
+// feedTick is how often simulated outputs are looked at: a tenth of what a person
+// notices.
 const feedTick = 100 * time.Millisecond
 
-// feed drives what is simulated until ctx ends. Without a simulated device it
-// has nothing to wake up for.
+// feed drives what is simulated until ctx ends, from one setup to the next.
 func (s *supervisor) feed(ctx context.Context) {
-	type output struct {
-		name  string
-		value int
+	for ctx.Err() == nil {
+		s.feedOf(ctx, s.now(), s.switched)
 	}
-	var outputs []output
-	simulated := false
-	for _, conf := range s.now().cfg.Devices {
-		simulated = simulated || conf.Kind == "sim"
-		// A line would have to be asked for its value; nobody waits for that.
-		if conf.Kind == "sim" && conf.Output && s.now().inputs.devices[conf.Name] != nil {
-			outputs = append(outputs, output{name: conf.Name})
-		}
-	}
-	if !simulated {
-		return
-	}
-	ticks := time.NewTicker(feedTick)
-	defer ticks.Stop()
-	for now := time.Now(); ; {
-		for name, d := range s.now().inputs.devices {
+}
+
+// feedOf does so for one setup. It sleeps until the next value is due: an input
+// whose pulse comes once an hour costs nothing in between.
+func (s *supervisor) feedOf(ctx context.Context, st *setup, values map[string]int) {
+	for {
+		wait := time.Hour
+		now := time.Now()
+		for name, d := range st.inputs.devices {
 			if err := d.Step(now); err != nil {
 				s.log.Error("simulated input", "device", name, "error", err)
 			}
-		}
-		for i := range outputs {
-			o := &outputs[i]
-			value, err := s.now().inputs.devices[o.name].Value()
-			if err != nil || value == o.value {
-				continue
+			if rests, changes := d.Rests(now); changes {
+				wait = min(wait, rests)
 			}
-			o.value = value
-			s.hub.Publish(control.Output{Device: o.name, Value: value})
 		}
+		if s.lookAtOutputs(st, values) {
+			wait = min(wait, feedTick)
+		}
+		due := time.NewTimer(wait)
 		select {
+		case <-due.C:
+			continue
+		case <-st.replaced:
+		case h := <-s.haltFeed:
+			h.here(ctx)
 		case <-ctx.Done():
-			return
-		case now = <-ticks.C:
 		}
+		due.Stop()
+		return
 	}
+}
+
+// lookAtOutputs says what workers switched, and whether there is anything that
+// they could switch.
+func (s *supervisor) lookAtOutputs(st *setup, values map[string]int) (any bool) {
+	for _, conf := range st.cfg.Devices {
+		d := st.inputs.devices[conf.Name]
+		// A line would have to be asked for its value; nobody waits for that.
+		if conf.Kind != "sim" || !conf.Output || d == nil {
+			continue
+		}
+		any = true
+		value, err := d.Value()
+		if err != nil || value == values[conf.Name] {
+			continue
+		}
+		values[conf.Name] = value
+		s.hub.Publish(control.Output{Device: conf.Name, Value: value})
+	}
+	return any
 }

@@ -16,6 +16,8 @@ import (
 // filter is what a worker is confined by: the profile with its variables bound,
 // and the program that was compiled from it and verified against it.
 type filter struct {
+	name    string        // of the profile in files
+	files   seccomp.Texts // those that were read
 	profile *seccomp.Profile
 	text    [sha256.Size]byte // of the profile's file and those that it includes, one after the other
 	bound   *seccomp.Bound
@@ -45,7 +47,24 @@ func (f *filters) compile(worker, profile string, vars seccomp.Vars) (*filter, e
 
 func compile(profile string, files fs.FS, vars seccomp.Vars) (*filter, error) {
 	start := time.Now()
-	source := &hashed{FS: files, sum: sha256.New()}
+	made, err := bind(profile, files, vars)
+	if err != nil {
+		return nil, err
+	}
+	if made.program, err = scmp.Compile(made.bound); err != nil {
+		return nil, fmt.Errorf("profile %s: %w", profile, err)
+	}
+	if err := seccomp.Verify(made.bound, made.program); err != nil {
+		return nil, fmt.Errorf("profile %s: the compiled filter does not say what the profile says: %w", profile, err)
+	}
+	made.took = time.Since(start)
+	return made, nil
+}
+
+// bind reads a profile: all that is wanted of one under which a process runs,
+// whose program is in the kernel already.
+func bind(profile string, files fs.FS, vars seccomp.Vars) (*filter, error) {
+	source := &hashed{FS: files, sum: sha256.New(), read: seccomp.Texts{}}
 	p, err := seccomp.Parse(profile, source)
 	if err != nil {
 		return nil, err
@@ -54,20 +73,14 @@ func compile(profile string, files fs.FS, vars seccomp.Vars) (*filter, error) {
 	if err != nil {
 		return nil, err
 	}
-	program, err := scmp.Compile(bound)
-	if err != nil {
-		return nil, fmt.Errorf("profile %s: %w", profile, err)
-	}
-	if err := seccomp.Verify(bound, program); err != nil {
-		return nil, fmt.Errorf("profile %s: the compiled filter does not say what the profile says: %w", profile, err)
-	}
-	return &filter{profile: p, text: [sha256.Size]byte(source.sum.Sum(nil)), bound: bound, program: program, took: time.Since(start)}, nil
+	return &filter{name: profile, files: source.read, profile: p, text: [sha256.Size]byte(source.sum.Sum(nil)), bound: bound}, nil
 }
 
-// hashed hashes what is read, in the order in which it is opened.
+// hashed hashes and keeps what is read, in the order in which it is opened.
 type hashed struct {
 	fs.FS
-	sum hash.Hash
+	sum  hash.Hash
+	read seccomp.Texts
 }
 
 func (h *hashed) Open(name string) (fs.File, error) {
@@ -76,7 +89,8 @@ func (h *hashed) Open(name string) (fs.File, error) {
 		return nil, err
 	}
 	_, _ = h.sum.Write(text) // never fails (hash.Hash)
-	return seccomp.Texts{name: string(text)}.Open(name)
+	h.read[name] = string(text)
+	return h.read.Open(name)
 }
 
 // decide answers a notice by number, register arguments and phase; nothing of

@@ -168,7 +168,12 @@ func (x *session) callBack() {
 // regrant offers something again to the living worker, beside the loop: a
 // receipt may take as long as its deadline. It takes the items' files.
 func (x *session) regrant(item scmrights.Item, owned bool) {
+	x.offering.Add(1)
 	x.offers.Go(func() {
+		defer func() {
+			x.offering.Add(-1)
+			x.nudge()
+		}()
 		grants, err := x.offerWithin([]scmrights.Item{item})
 		if owned {
 			err = errors.Join(err, closeAll([]*os.File{item.File}))
@@ -185,6 +190,14 @@ func (x *session) regrant(item scmrights.Item, owned bool) {
 			x.post(monitor.Event{Kind: monitor.Failed, Reason: fmt.Sprintf("grant of %q: %v", item.Name, err)})
 		}
 	})
+}
+
+// nudge makes the loop turn once, without anything having happened.
+func (x *session) nudge() {
+	select {
+	case x.w.inbox <- note{epoch: x.epoch, nudge: true}:
+	default: // it turns anyway
+	}
 }
 
 // start is what START tells the worker.

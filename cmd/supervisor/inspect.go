@@ -78,7 +78,7 @@ func (x *session) inspect(st workerStatus) (*inspection, error) {
 		}
 	}
 	notice, _ := x.proc.ExecNotice()
-	f := x.w.filter
+	f := x.filter
 	c := chain{Profile: x.w.cfg.Policy, ProfileHash: hex.EncodeToString(f.text[:]), Instructions: len(f.program.BPF) / 8,
 		VerifiedHash: hex.EncodeToString(f.program.Hash[:]), LoadedHash: hex.EncodeToString(notice.Filter[:])}
 	if dump, err := attest.Dump(x.proc); err != nil {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/iotest"
 
 	"github.com/hashicorp/go-hclog"
 )
@@ -12,13 +13,16 @@ import (
 // TestLinesOfAWorkerCannotForge: a worker's lines are cut, quoted and counted.
 func TestLinesOfAWorkerCannotForge(t *testing.T) {
 	var out bytes.Buffer
-	w := &worker{log: hclog.New(&hclog.LoggerOptions{Output: &out})}
+	o := &output{log: hclog.New(&hclog.LoggerOptions{Output: &out}), epoch: 1}
 	var in strings.Builder
 	in.WriteString("plain line\n\x1b[2Jforged\r line\n" + strings.Repeat("x", 10*maxLine) + "\n")
 	for i := range 1000 {
 		fmt.Fprintln(&in, "flood", i)
 	}
-	w.copyLines(strings.NewReader(in.String()), 1)
+	if err := o.copy(iotest.OneByteReader(strings.NewReader(in.String()))); err != nil {
+		t.Fatal(err)
+	}
+	o.finish()
 	text := out.String()
 	if !strings.Contains(text, "plain line") {
 		t.Error("the plain line is missing")

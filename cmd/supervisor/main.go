@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"runtime"
 	"strconv"
 	"strings"
 
@@ -38,6 +39,9 @@ type options struct {
 	try       bool   // file is a trial
 	inherited socket.Inherited
 	manager   *systemd.Manager
+	takeOver  succession
+	cameBack  string // why the program in between gave up
+	can       int    // number of an estate that is only asked about; -1 without
 }
 
 func (o options) alsoOwner() ([]uint32, error) {
@@ -55,8 +59,24 @@ func (o options) alsoOwner() ([]uint32, error) {
 	return ids, nil
 }
 
+// succession is what the program before in this process left: see execution.
+type succession struct{ estate, before int }
+
+func (t *succession) String() string { return "" }
+
+// Set reads the flag, ESTATE,BEFORE.
+func (t *succession) Set(text string) error {
+	_, err := fmt.Sscanf(text, "%d,%d", &t.estate, &t.before)
+	return err
+}
+
+// The process's first thread makes the clones and stays with the process to its
+// end: an exec by it leaves the workers their parent. Only here can the main
+// goroutine still be kept on it.
+func init() { runtime.LockOSThread() }
+
 func main() {
-	var o options
+	o := options{takeOver: succession{-1, -1}}
 	flags := flag.NewFlagSet("supervisor", flag.ContinueOnError)
 	flags.BoolVar(&o.rootless, "rootless", false, "run as root of a user namespace with a single mapped id")
 	flags.StringVar(&o.owner, "owner", "", "further user `ids` that may own the configuration and the binaries")
@@ -65,6 +85,9 @@ func main() {
 	flags.BoolVar(&o.check, "check", false, "open and compile everything that the configuration names, and start nothing")
 	version := flags.Bool("libseccomp", false, "print the version of libseccomp and end")
 	flags.StringVar(&o.namespace, namespaceFlag, "", "the IPC namespace that was entered (set by the supervisor itself)")
+	flags.Var(&o.takeOver, takeOverFlag, "what the program before left (set by the supervisor itself)")
+	flags.StringVar(&o.cameBack, cameBackFlag, "", "why another program did not take over (set by the supervisor itself)")
+	flags.IntVar(&o.can, canFlag, -1, "only say whether this could be taken over (set by the supervisor itself)")
 	flags.StringVar(&o.learn, "learn", "", "record the calls of this `worker` instead of filtering them, for sallyport policy learn")
 	flags.StringVar(&o.learned, "learned", "", "`file` that the recorded calls are written to at the end")
 	flags.BoolVar(&o.try, "try", false, "run the program that FILE describes under a profile, for sallyport policy test")
@@ -115,21 +138,53 @@ func start(o options) int {
 		fmt.Fprintln(os.Stderr, "supervisor:", err)
 		return exitFailed
 	}
+	if o.can >= 0 {
+		if err := answerWhetherItCan(o, o.can); err != nil {
+			fmt.Println(err)
+			return exitFailed
+		}
+		fmt.Print(yes)
+		return 0
+	}
 	inherited, err := socket.FromEnvironment()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "supervisor: listeners of the service manager:", err)
 		return exitFailed
 	}
 	o.inherited = inherited
-	run := supervise
 	if o.check {
-		run = examine
-	} else if o.try {
-		run = try
-	} else if o.manager, err = systemd.FromEnvironment(); err != nil {
+		return exitCode(examine(o, log))
+	}
+	if o.try {
+		return exitCode(try(o, log))
+	}
+	if o.manager, err = systemd.FromEnvironment(); err != nil {
 		log.Warn("the service manager will hear nothing", "why", err)
 	}
-	err = run(o, log)
+	if o.takeOver.estate >= 0 {
+		return takeOver(o, log)
+	}
+	s, err := newSupervisor(o, log)
+	if err != nil {
+		return exitCode(err)
+	}
+	s.hear()
+	return serve(s)
+}
+
+// serve runs a supervisor beside the process's first thread, which is its
+// launcher's, and gives the exit code.
+func serve(s *supervisor) int {
+	code := make(chan int, 1)
+	go func() {
+		code <- exitCode(s.run())
+		s.thread.Close()
+	}()
+	s.thread.Serve()
+	return <-code
+}
+
+func exitCode(err error) int {
 	var problems config.Problems
 	switch {
 	case errors.As(err, &problems):

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -34,12 +35,24 @@ type session struct {
 	mu   sync.Mutex // guards proc against kill, which may come before the launch is over
 	proc *launch.Process
 
+	// The conversation, guarded by mu: see talk.
+	talking  context.Context
+	stopTalk context.CancelFunc
+	talked   chan struct{}
+	hushing  bool // the loop's: a halt wants it to stand still
+	hushed   bool // the loop's: it does, and all that was read is in the inbox
+
+	filter     *filter   // that confines the process
+	graceUntil time.Time // when calls of its start become breaches, below protocol 2
+	notify     *os.File  // its NOTIFY_SOCKET, if it has one
+
 	cgroup    *cgroup.Group // nil where there are none; run's
 	conn      *scmrights.Conn
 	proof     *attest.Proof
 	granted   []string // names with a receipt, in the order of the offer
 	grants    []*scmrights.Grant
 	offers    sync.WaitGroup // of regrants under way
+	offering  atomic.Int32   // how many these are
 	grantedAt time.Time
 	handover  time.Duration
 	readySeq  uint64          // of the record with READY
@@ -64,23 +77,17 @@ func (x *session) run() {
 		x.post(monitor.Event{Kind: monitor.Exited})
 		return
 	}
-	talk := make(chan struct{})
-	go func() {
-		defer close(talk)
-		if err := x.converse(); err != nil && !x.explained(err) {
-			x.post(monitor.Event{Kind: monitor.Failed, Reason: err.Error()})
-		}
-	}()
+	x.talk(x.converse)
+	x.attend(proc)
+}
+
+// attend stays with the process until it is reaped.
+func (x *session) attend(proc *launch.Process) {
 	<-proc.Done()
 	x.endGroup()
 	// What the worker said before its end is still in the socket: let the
-	// conversation come to the end of the channel by itself, but not for ever.
-	select {
-	case <-talk:
-	case <-time.After(lastWords):
-	}
-	x.cancel()
-	<-talk
+	// conversation come to the end of the channel by itself.
+	x.untilTalked(lastWords)
 	close(x.done)
 	exit := proc.Exit()
 	if exit.Breach != nil {
@@ -128,6 +135,10 @@ func (x *session) launch() (*launch.Process, error) {
 	}
 	defer output.Close()
 	w := x.w
+	if x.filter, err = w.confinement(); err != nil {
+		parent.Close()
+		return nil, err
+	}
 	if x.cgroup, err = w.group(); err != nil {
 		parent.Close()
 		return nil, err
@@ -143,13 +154,7 @@ func (x *session) launch() (*launch.Process, error) {
 			w.log.Error("limit of memory", "error", err)
 		}
 	}
-	config := scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, ProofExclusive: attest.DumpLevel,
-		PidFD:   proc.PidFD(), // closed when the process is reaped, and then there is nothing to compare with
-		Compare: w.cfg.Compare, Budget: w.s.budget, SendTimeout: sendWithin, RevokeTimeout: stopGrace / 2}
-	if w.cfg.Protocol < 2 {
-		config.Credit = int(w.cfg.Limits.OpenFiles) - spareFiles
-	}
-	conn, err := scmrights.NewConn(parent, config)
+	conn, err := scmrights.NewConn(parent, w.channelConfig(proc))
 	if err != nil {
 		proc.Kill()
 		<-proc.Done()
@@ -165,6 +170,17 @@ func (x *session) launch() (*launch.Process, error) {
 	return proc, nil
 }
 
+// channelConfig says how the parent treats a process at the other end.
+func (w *worker) channelConfig(proc *launch.Process) scmrights.Config {
+	config := scmrights.Config{Name: w.cfg.Name, PID: proc.PID(), Proof: w.cfg.Proof, ProofExclusive: attest.DumpLevel,
+		PidFD:   proc.PidFD(), // closed when the process is reaped, and then there is nothing to compare with
+		Compare: w.cfg.Compare, Budget: w.s.budget, SendTimeout: sendWithin, RevokeTimeout: stopGrace / 2}
+	if w.cfg.Protocol < 2 {
+		config.Credit = int(w.cfg.Limits.OpenFiles) - spareFiles
+	}
+	return config
+}
+
 func (x *session) spec(channel, output *os.File) launch.Spec {
 	w := x.w
 	exe, program, args := w.images()
@@ -172,7 +188,7 @@ func (x *session) spec(channel, output *os.File) launch.Spec {
 		Name: w.cfg.Name, Exe: exe, Program: program, Args: args, Env: w.environment(),
 		ReadOnly: w.cfg.ReadOnly, Notify: w.cfg.Notify, Landlock: w.s.landlock,
 		UID: w.id, GID: w.id, SharedID: w.s.options.rootless,
-		Filter: w.filter.program.BPF, Decide: w.filter.decide,
+		Filter: x.filter.program.BPF, Decide: x.filter.decide,
 		OpenFiles: w.cfg.Limits.OpenFiles, Tasks: w.cfg.Limits.Tasks, Data: w.cfg.Limits.Memory,
 		Channel: channel, Stdout: output, Stderr: output,
 	}
@@ -237,6 +253,9 @@ func (x *session) close() {
 	x.offers.Wait()
 	if err := x.conn.Close(); err != nil {
 		x.w.log.Error("close the channel", "error", err)
+	}
+	if x.notify != nil {
+		_ = x.notify.Close() // the process is gone
 	}
 }
 

@@ -26,26 +26,35 @@ func (x *session) converseSmall() error {
 		}
 		since = time.Now()
 	}
-	grace := time.AfterFunc(time.Until(since.Add(x.w.cfg.StartGrace)), func() { x.proc.SetPhase(launch.Running) })
-	defer grace.Stop()
+	x.graceUntil = since.Add(x.w.cfg.StartGrace)
 	if x.w.cfg.Notify {
-		notify := x.proc.Notify()
-		if notify == nil {
+		if x.notify = x.proc.Notify(); x.notify == nil {
 			return nil // the process is gone, and took it along
 		}
-		defer notify.Close()
-		return x.listen(notify)
 	}
-	x.post(monitor.Event{Kind: monitor.Readied})
+	return x.smallOn(false)
+}
+
+// smallOn is converseSmall from the last exec on; ready says that the worker was
+// found to be so before.
+func (x *session) smallOn(ready bool) error {
+	grace := time.AfterFunc(time.Until(x.graceUntil), func() { x.proc.SetPhase(launch.Running) })
+	defer grace.Stop()
+	if x.w.cfg.Notify {
+		return x.listen(x.notify, ready)
+	}
+	if !ready {
+		x.post(monitor.Event{Kind: monitor.Readied})
+	}
 	if x.w.cfg.Protocol == 1 {
 		// It may close its end: it has no more use for it.
-		if _, err := x.conn.Receive(x.ctx); !errors.Is(err, io.EOF) {
+		if _, err := x.conn.Receive(x.talking); !errors.Is(err, io.EOF) {
 			return x.ending("channel", err)
 		}
 	}
 	select {
 	case <-x.proc.Done():
-	case <-x.ctx.Done():
+	case <-x.talking.Done():
 	}
 	return nil
 }
@@ -71,18 +80,23 @@ const maxNotify = 4096
 
 // listen turns what the program says on NOTIFY_SOCKET into the words of a
 // worker: READY, ALIVE and STATUS. Everything else there is no concern of ours.
-func (x *session) listen(notify *os.File) error {
+func (x *session) listen(notify *os.File, ready bool) error {
+	if err := notify.SetReadDeadline(time.Time{}); err != nil {
+		return fmt.Errorf("NOTIFY_SOCKET: %w", err)
+	}
 	ended := make(chan struct{})
-	defer close(ended)
+	over := make(chan struct{})
+	defer func() { close(ended); <-over }() // the deadline is not set on a successor
 	go func() {
+		defer close(over)
 		select {
 		case <-x.proc.Done():
-		case <-x.ctx.Done():
+		case <-x.talking.Done():
 		case <-ended:
+			return
 		}
-		_ = notify.SetReadDeadline(time.Unix(1, 0)) // it may be closed
+		_ = notify.SetReadDeadline(time.Unix(1, 0))
 	}()
-	ready := false
 	buf := make([]byte, maxNotify)
 	for {
 		n, err := notify.Read(buf)
@@ -115,7 +129,7 @@ func (x *session) say(kind uint16, body []byte) {
 func (x *session) expect() attest.Expect {
 	exe, program, _ := x.w.images()
 	return attest.Expect{UID: x.w.id, GID: x.w.id, SharedID: x.w.s.options.rootless,
-		Filters: x.w.s.own + 1, Exe: exe, Program: program, Root: x.w.root()}
+		Filters: x.w.s.own + 1, Exe: exe, Program: program, Root: x.w.root(), Reads: len(x.w.cfg.ReadOnly) > 0}
 }
 
 // acknowledgeReady tells a worker that its READY was heard, if it waits for that.

@@ -79,7 +79,7 @@ func (ls *listeners) lend(conf config.Socket, next *listeners) bool {
 	for name, at := range ls.at {
 		if at.Network == conf.Network && at.Address == conf.Address && at.Mode == conf.Mode {
 			next.files[conf.Name], next.at[conf.Name] = ls.files[name], conf
-			if slices.ContainsFunc(ls.made, at.SamePlace) {
+			if ls.isMade(at) {
 				next.made = append(next.made, conf)
 			}
 			return true
@@ -87,6 +87,8 @@ func (ls *listeners) lend(conf config.Socket, next *listeners) bool {
 	}
 	return false
 }
+
+func (ls *listeners) isMade(at config.Socket) bool { return slices.ContainsFunc(ls.made, at.SamePlace) }
 
 // leave closes the listeners that to does not have.
 func (ls *listeners) leave(to *listeners) error {
@@ -100,7 +102,7 @@ func (ls *listeners) leave(to *listeners) error {
 			continue
 		}
 		errs = append(errs, f.Close())
-		if at := ls.at[name]; slices.ContainsFunc(ls.made, at.SamePlace) {
+		if at := ls.at[name]; ls.isMade(at) {
 			socket.Remove(at)
 		}
 	}

@@ -100,7 +100,7 @@ func totalsOf(s control.Summary) totals {
 func (s *supervisor) verbs() map[string]control.Verb {
 	return map[string]control.Verb{
 		"queue": s.queue, "start": s.operateWorker, "stop": s.operateWorker, "restart": s.operateWorker,
-		"reload": s.reloadVerb, "inspect": s.inspect,
+		"reload": s.reloadVerb, "inspect": s.inspect, "upgrade": s.upgradeVerb,
 		"status": func(_ context.Context, _ control.Request, emit func(any) error) error {
 			err := emit(supervisorStatus{Supervisor: s.now().cfg.Supervisor.Name, UptimeMS: milliseconds(time.Since(s.started)),
 				NotEnforced: s.missing, Degraded: s.now().inputs.degraded(), Totals: totalsOf(s.tally.summary())})

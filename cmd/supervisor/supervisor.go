@@ -47,10 +47,20 @@ type supervisor struct {
 	landlock int               // version of its interface; 0 is none
 	cgroups  *cgroup.Tree      // nil where there is no place for them
 	started  time.Time
-	baseline table          // descriptors open before the first of ours
-	logs     sync.WaitGroup // readers of what processes print; each ends with its process
+	baseline table // descriptors open before the first of ours
+	logs     outputs
 
 	service service
+	thread  *launch.Thread // makes every clone, and an exec
+
+	switched  map[string]int // the feed's: outputs by device, as was announced last
+	fed       chan struct{}  // closed when the feed is over
+	haltFeed  chan *halt
+	haltTap   chan *halt
+	haltWatch chan *halt
+	upgrades  chan upgradeOrder
+	inherited []*output // of processes that run on
+	estate    *estate   // what a predecessor in this process left; nil for the first
 
 	signals  chan os.Signal
 	hangups  chan os.Signal
@@ -59,27 +69,29 @@ type supervisor struct {
 	stopOnce sync.Once
 }
 
-// supervise runs until a signal or a failure ends it, and returns after the
-// ordered stop.
-func supervise(o options, log hclog.Logger) error {
-	s, err := newSupervisor(o, log)
-	if err != nil {
-		return err
-	}
-	if tee, can := log.(hclog.InterceptLogger); can {
+// hear begins to hear signals, and lets clients follow the log.
+func (s *supervisor) hear() {
+	if tee, can := s.log.(hclog.InterceptLogger); can {
 		tee.RegisterSink(logSink{s.hub})
 	}
 	// Never undone: a second SIGTERM must not end us in the middle of the stop.
 	signal.Notify(s.signals, unix.SIGTERM, unix.SIGINT)
 	signal.Notify(s.hangups, unix.SIGHUP)
-	err = s.open()
-	if err == nil {
-		st := s.now()
-		s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
-	}
-	if err != nil {
-		s.close(context.Background())
-		return err
+}
+
+// run goes on until a signal or a failure ends it, and returns after the ordered
+// stop. One that took over has everything open.
+func (s *supervisor) run() error {
+	if s.estate == nil {
+		err := s.open()
+		if err == nil {
+			st := s.now()
+			s.server, err = control.Listen(st.cfg.Supervisor.Control, s.verbs(), s.hub, s.log.Named("control"))
+		}
+		if err != nil {
+			s.close(context.Background())
+			return err
+		}
 	}
 	var group run.Group
 	// The conductor comes first: run.Group interrupts in this order, and every
@@ -105,7 +117,9 @@ func newSupervisor(o options, log hclog.Logger) (*supervisor, error) {
 	}
 	s := &supervisor{options: o, log: log, hub: &control.Hub{}, tally: newTally(), budget: scmrights.NewBudget(inFlight), started: time.Now(), baseline: baseline,
 		service: service{manager: o.manager, changed: make(chan struct{}, 1)},
-		crew:    newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
+		thread:  launch.NewThread(), switched: make(map[string]int), fed: make(chan struct{}),
+		haltFeed: make(chan *halt), haltTap: make(chan *halt), haltWatch: make(chan *halt), upgrades: make(chan upgradeOrder),
+		crew: newCrew(), signals: make(chan os.Signal, 1), hangups: make(chan os.Signal, 1),
 		stopping: make(chan struct{}), stopped: make(chan struct{})}
 	s.current.Store(&setup{cfg: &config.Config{}, replaced: make(chan struct{})})
 	return s, nil
@@ -194,7 +208,7 @@ func (s *supervisor) open() error {
 	if s.stage, err = config.Binary(st.programs.Worker(), s.owners...); err != nil {
 		return err
 	}
-	s.launcher, err = launch.New(s.stage)
+	s.launcher, err = launch.NewOn(s.stage, s.thread)
 	return err
 }
 

@@ -41,19 +41,26 @@ func (s *supervisor) tap(ctx context.Context) error {
 	for {
 		st := s.now()
 		turn, cancel := context.WithCancel(ctx)
+		var asked *halt
+		looked := make(chan struct{})
 		go func() {
+			defer close(looked)
 			select {
 			case <-st.replaced:
-				cancel()
+			case asked = <-s.haltTap:
 			case <-turn.Done():
 			}
+			cancel()
 		}()
 		err := s.tapOf(turn, st)
 		cancel()
+		<-looked
+		if asked != nil {
+			asked.here(ctx)
+		}
 		if err != nil || ctx.Err() != nil {
 			return err
 		}
-		<-st.replaced // or else it would not have returned
 	}
 }
 
@@ -67,15 +74,19 @@ func (s *supervisor) tapOf(ctx context.Context, st *setup) error {
 	for {
 		item, err := lanes.Receive(ctx)
 		switch {
+		case err == nil:
+			s.frame(&item.Frame)
+			if ctx.Err() == nil {
+				continue
+			}
+			return nil
 		case ctx.Err() != nil, errors.Is(err, context.Canceled):
 			return nil
 		case s.isStopped(err):
 			<-ctx.Done() // the lanes are gone, in order
 			return nil
-		case err != nil:
-			return fmt.Errorf("tap lanes: %w", err)
 		}
-		s.frame(&item.Frame)
+		return fmt.Errorf("tap lanes: %w", err)
 	}
 }
 

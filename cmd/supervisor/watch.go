@@ -27,6 +27,8 @@ func (s *supervisor) watch(ctx context.Context) error {
 			<-ctx.Done() // full lanes are what a stop leaves
 			return nil
 		case <-st.replaced:
+		case h := <-s.haltWatch:
+			h.here(ctx)
 		case now := <-due:
 			s.look(st, now)
 		}

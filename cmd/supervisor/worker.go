@@ -30,8 +30,9 @@ type worker struct {
 	cfg     *config.Worker
 	id      uint32 // user and group id of its processes
 	exe     *os.File
-	vars    seccomp.Vars // of its profile
-	filter  *filter
+	vars    seccomp.Vars // of its filter
+	filter  *filter      // see confinement
+	rules   monitor.Config
 	log     hclog.Logger
 	ended   chan struct{} // closed when it is retired and its process is gone
 	endOnce sync.Once
@@ -44,6 +45,7 @@ type worker struct {
 	session *session
 	diedAt  time.Time // of the last process; zero before the first death
 	retired bool      // to end with its process
+	halting *halt     // wanted, or nil
 
 	mu      sync.Mutex
 	shown   workerStatus  // what `status` says
@@ -61,10 +63,26 @@ type note struct {
 	retire bool            // stop, and let the loop end
 	rules  *monitor.Config // from now on
 	turn   uint64          // of the watchdog, when not 0
+	halt   *halt           // stand still
+	hushed bool            // the session does
+	nudge  bool            // look whether it can be
 }
 
 // newWorker opens and compiles what a worker of a setup needs, and starts nothing.
 func newWorker(s *supervisor, st *setup, cfg *config.Worker) (*worker, error) {
+	w, err := openWorker(s, st, cfg)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := w.confinement(); err != nil {
+		w.exe.Close()
+		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
+	}
+	w.show()
+	return w, nil
+}
+
+func openWorker(s *supervisor, st *setup, cfg *config.Worker) (*worker, error) {
 	exe, err := config.Binary(st.programs.Command(cfg.Command[0]), s.owners...)
 	if err != nil {
 		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
@@ -72,24 +90,35 @@ func newWorker(s *supervisor, st *setup, cfg *config.Worker) (*worker, error) {
 	rights := st.bus.Rights(cfg.ID)
 	vars := seccomp.Vars{"send_queues": ids(rights.Send), "receive_queues": ids(rights.Receive), "block_queues": ids(rights.Block), "frames": ids(rights.Sizes),
 		"self_pid": {seccomp.PIDTemplate}}
-	filter, err := s.filters.compile(cfg.Name, cfg.Policy, vars)
-	if err != nil {
-		exe.Close()
-		return nil, fmt.Errorf("worker %q (%s:%d): %w", cfg.Name, s.options.file, cfg.Pos.Line, err)
+	w := &worker{s: s, cfg: cfg, id: s.ids(st.cfg)(cfg.ID), exe: exe, vars: vars, log: s.log.Named(cfg.Name),
+		ended: make(chan struct{}), inbox: make(chan note, inboxSize), changed: make(chan struct{}), rules: rules(cfg)}
+	w.mon = monitor.New(w.rules)
+	return w, nil
+}
+
+// confinement is the filter of the worker's next process, compiled and verified
+// when it is first asked for: by newWorker, or, for a worker that this program
+// found running, at its next launch.
+func (w *worker) confinement() (*filter, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.filter != nil {
+		return w.filter, nil
 	}
-	w := &worker{s: s, cfg: cfg, id: s.ids(st.cfg)(cfg.ID), exe: exe, vars: vars, filter: filter, log: s.log.Named(cfg.Name),
-		ended: make(chan struct{}), inbox: make(chan note, inboxSize), changed: make(chan struct{}), mon: monitor.New(rules(cfg))}
-	for _, r := range filter.profile.Acknowledged() {
+	var err error
+	if w.filter, err = w.s.filters.compile(w.cfg.Name, w.cfg.Policy, w.vars); err != nil {
+		return nil, err
+	}
+	for _, r := range w.filter.profile.Acknowledged() {
 		w.log.Warn("the profile undoes a part of the confinement, and says so", "line", r)
 	}
-	w.log.Debug("filter verified", "profile", cfg.Policy, "instructions", len(filter.program.BPF)/8, "took", filter.took)
-	w.show()
-	return w, nil
+	w.log.Debug("filter verified", "profile", w.cfg.Policy, "instructions", len(w.filter.program.BPF)/8, "took", w.filter.took)
+	return w.filter, nil
 }
 
 // rules are what the monitor of a worker goes by.
 func rules(cfg *config.Worker) monitor.Config {
-	delay := backoff.NewExponentialBackOff()
+	delay := &delays{ExponentialBackOff: backoff.NewExponentialBackOff()}
 	delay.InitialInterval, delay.MaxInterval = cfg.Restart.BackoffMin, cfg.Restart.BackoffMax
 	delay.Reset()
 	return monitor.Config{
@@ -97,6 +126,22 @@ func rules(cfg *config.Worker) monitor.Config {
 		Restart: monitor.Restart{When: cfg.Restart.When, GiveUp: cfg.Restart.GiveUp, GiveUpWithin: cfg.Restart.GiveUpWithin},
 		Delay:   delay,
 	}
+}
+
+// delays counts what it gives: the library does not say where it stands.
+type delays struct {
+	*backoff.ExponentialBackOff
+	taken int // since the last reset
+}
+
+func (d *delays) NextBackOff() time.Duration {
+	d.taken++
+	return d.ExponentialBackOff.NextBackOff()
+}
+
+func (d *delays) Reset() {
+	d.taken = 0
+	d.ExponentialBackOff.Reset()
 }
 
 // ids widens queue ids and sizes to what the policy language binds.
@@ -126,6 +171,7 @@ func (w *worker) pass(n note) {
 func (w *worker) loop(ctx context.Context) error {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
+	w.goOn()
 	for {
 		if at, ok := w.mon.Deadline(); ok {
 			timer.Reset(time.Until(at))
@@ -136,6 +182,9 @@ func (w *worker) loop(ctx context.Context) error {
 		case <-ctx.Done():
 			return nil
 		case <-w.ended:
+			if w.halting != nil {
+				w.halting.here(ctx)
+			}
 			return nil
 		case <-timer.C:
 			w.handle(monitor.Event{Kind: monitor.Tick})
@@ -145,10 +194,18 @@ func (w *worker) loop(ctx context.Context) error {
 				w.turned.Store(n.turn)
 			case n.epoch != 0 && n.epoch != w.epoch:
 				// a late word of a process that was reaped
+			case n.halt != nil:
+				w.halting = n.halt
+			case n.hushed:
+				if w.session.hushed = true; w.halting == nil {
+					w.wake()
+				}
+			case n.nudge:
 			case n.word != nil:
 				w.hear(*n.word)
 			case n.rules != nil:
-				w.mon.Reconfigure(time.Now(), *n.rules)
+				w.rules = *n.rules
+				w.mon.Reconfigure(time.Now(), w.rules)
 			case n.retire:
 				w.retired = true
 				w.handle(monitor.Event{Kind: monitor.Stop})
@@ -156,6 +213,7 @@ func (w *worker) loop(ctx context.Context) error {
 				w.handle(n.event)
 			}
 		}
+		w.rest(ctx)
 	}
 }
 

@@ -151,6 +151,49 @@ func TestProveDescriptorTooMany(t *testing.T) {
 	}
 }
 
+// A shell keeps copies of its standard streams while it redirects them.
+func TestProveCopiesOfStandardStreams(t *testing.T) {
+	v, expect := victim(t, launch.Spec{Filter: launchtest.Filter(unix.SYS_FCNTL)})
+	if err := v.Tell("copy-stdout"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Expect("copy-stdout=0"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := attest.Prove(v.Process, expect, 3); err != nil {
+		t.Error(err)
+	}
+}
+
+// What a worker opened beneath its root to read is its own; a pipe is not, and
+// neither is anything where the root is empty.
+func TestProveDescriptorsItReads(t *testing.T) {
+	v, expect := victim(t, launch.Spec{Filter: launchtest.Filter(unix.SYS_PIPE2, unix.SYS_OPENAT), ReadOnly: []string{"/usr"}})
+	tell := func(word string) {
+		t.Helper()
+		if err := v.Tell(word); err != nil {
+			t.Fatal(err)
+		}
+		if err := v.Expect(word + "=0"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	expect.Root, expect.Reads = []string{"usr"}, true
+	tell("hold-usr")
+	if _, err := attest.Prove(v.Process, expect, 3); err != nil {
+		t.Error(err)
+	}
+	none := expect
+	none.Reads = false
+	if _, err := attest.Prove(v.Process, none, 2); err == nil || !strings.Contains(err.Error(), `is "/usr": nothing was granted yet`) {
+		t.Errorf("without entries: %v", err)
+	}
+	tell("pipe")
+	if _, err := attest.Prove(v.Process, expect, 2); err == nil || !strings.Contains(err.Error(), "pipe") {
+		t.Errorf("a pipe: %v", err)
+	}
+}
+
 func TestProveDeadWorker(t *testing.T) {
 	v, expect := victim(t, launch.Spec{})
 	proof, err := attest.Prove(v.Process, expect, 3)

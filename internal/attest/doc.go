@@ -6,8 +6,9 @@
 //	1  every thread: under a filter (and the number of filters expected),
 //	   no_new_privs, no capability in any set, the worker's own ids, no groups
 //	2  namespaces, an empty read-only root, the descriptor table of a worker
-//	   that was granted nothing yet, the executable that was launched, no
-//	   memory both writable and executable
+//	   that was granted nothing yet (beside files that it opened to read beneath
+//	   the entries of its root), the executable that was launched, no memory both
+//	   writable and executable
 //	3  the exec came as a notice over the listener of the very filter that was
 //	   loaded: so that filter is on the thread that became the worker
 //	4  the kernel's own dump of the filter of every thread is, byte for byte,

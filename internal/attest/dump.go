@@ -46,8 +46,11 @@ func (f *Proof) filterDumped(d *procDir, e Expect) error {
 type tracer struct {
 	dir     *procDir
 	stopped map[int]int // by thread: the signal to go on with
-	unclean bool        // something may still be traced: only the end of the thread undoes that
-	buf     [sys.SeccompFilterSize]byte
+	// attached counts what is traced. What cannot be let go, because it is not
+	// stopped or died meanwhile, is let go by the end of our own thread alone, and
+	// until then a process that died is not reaped.
+	attached int
+	buf      [sys.SeccompFilterSize]byte
 }
 
 // dump returns the hash of the one filter that all threads have in common.
@@ -65,7 +68,7 @@ func dump(d *procDir) (hash [sha256.Size]byte, err error) {
 		t := &tracer{dir: d, stopped: make(map[int]int)}
 		hash, err = t.dump()
 		t.release()
-		if !t.unclean {
+		if t.attached == 0 {
 			runtime.UnlockOSThread()
 		}
 	}()
@@ -84,7 +87,6 @@ func (t *tracer) dump() (hash [sha256.Size]byte, err error) {
 		case errors.Is(err, unix.EACCES):
 			return hash, whyNoDump(err)
 		case err != nil:
-			t.unclean = true
 			return hash, fmt.Errorf("filter of thread %d: %w", tid, err)
 		}
 		switch code := t.buf[:n]; {
@@ -143,8 +145,8 @@ func (t *tracer) seize(tid int) error {
 	if err := unix.PtraceSeize(tid); err != nil {
 		return fmt.Errorf("ptrace of thread %d: %w", tid, err)
 	}
+	t.attached++
 	if err := unix.PtraceInterrupt(tid); err != nil {
-		t.unclean = true
 		return fmt.Errorf("stop of thread %d: %w", tid, err)
 	}
 	return nil
@@ -169,11 +171,9 @@ func (t *tracer) await(tid int, end time.Time) error {
 	for {
 		stopped, status, err := sys.TraceStop(tid)
 		if errors.Is(err, unix.ECHILD) {
-			t.unclean = true // its remains are ours until our thread ends
-			return nil
+			return nil // it died
 		}
 		if err != nil {
-			t.unclean = true
 			return fmt.Errorf("stop of thread %d: %w", tid, err)
 		}
 		if stopped {
@@ -185,7 +185,6 @@ func (t *tracer) await(tid int, end time.Time) error {
 			return nil
 		}
 		if time.Now().After(end) {
-			t.unclean = true
 			return fmt.Errorf("thread %d did not stop within %v", tid, stopWithin)
 		}
 		wait := unix.NsecToTimespec(pause.Nanoseconds())
@@ -193,10 +192,12 @@ func (t *tracer) await(tid int, end time.Time) error {
 	}
 }
 
-// release lets all of them go on, each with the signal that it had stopped at.
+// release lets those that stopped go on, each with the signal that it stopped at.
 func (t *tracer) release() {
 	for tid, signal := range t.stopped {
 		_, _, e := unix.RawSyscall6(unix.SYS_PTRACE, unix.PTRACE_DETACH, uintptr(tid), 0, uintptr(signal), 0, 0)
-		t.unclean = t.unclean || e != 0
+		if e == 0 {
+			t.attached--
+		}
 	}
 }

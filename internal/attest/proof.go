@@ -29,6 +29,7 @@ type Expect struct {
 	Exe      *os.File // the file launched, borrowed
 	Program  *os.File // what it is to execute in its turn, borrowed; nil for nothing
 	Root     []string // names that its root holds
+	Reads    bool     // it may have opened files beneath them, to read
 }
 
 // Proof is what was found. It satisfies what pkg/scmrights asks of one.

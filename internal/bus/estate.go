@@ -69,10 +69,10 @@ func number(f *os.File) (n int, err error) {
 	return n, conn.Control(func(fd uintptr) { n = int(fd) })
 }
 
-// Adopt makes a Bus of what another one left. Every lane that cfg asks for must
-// be among them, with our own hand on its queue. Nothing is changed by it, and on
-// an error nothing was taken over. cfg must be the one that the other Bus had.
-func Adopt(cfg Config, e Estate) (*Bus, error) {
+// Look makes a Bus of what another one has, to ask for Rights and nothing else.
+// Every lane that cfg asks for must be among those left, with our own hand on its
+// queue. cfg must be the one that the other Bus has.
+func Look(cfg Config, e Estate) (*Bus, error) {
 	if cfg.Log == nil {
 		cfg.Log = func(string, ...any) {}
 	}
@@ -104,13 +104,22 @@ func Adopt(cfg Config, e Estate) (*Bus, error) {
 		}
 		r.gauge.step = l.Step
 	}
+	return b, nil
+}
+
+// Adopt makes a Bus of what another one left, bells included. Nothing is changed
+// by it, and on an error nothing was taken over.
+func Adopt(cfg Config, e Estate) (*Bus, error) {
+	b, err := Look(cfg, e)
+	if err != nil {
+		return nil, err
+	}
 	if err := b.adoptBells(e.Bells); err != nil {
 		return nil, err
 	}
 	for _, id := range e.Ready {
 		b.ready.set(id, true)
 	}
-	var err error
 	b.tap, err = b.newTap()
 	return b, err
 }

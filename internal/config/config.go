@@ -8,6 +8,7 @@ import (
 // Config is one valid configuration, with defaults merged in.
 type Config struct {
 	Path        string
+	Source      string // the text that all of this was read from
 	Supervisor  Supervisor
 	Devices     []Device
 	Directories []Directory

@@ -68,7 +68,7 @@ func TestJSONSaysTheSame(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff(a, b, cmpopts.IgnoreTypes(config.Pos{}), cmpopts.IgnoreFields(config.Config{}, "Path")); diff != "" {
+	if diff := cmp.Diff(a, b, cmpopts.IgnoreTypes(config.Pos{}), cmpopts.IgnoreFields(config.Config{}, "Path", "Source")); diff != "" {
 		t.Errorf("(-native +json)\n%s", diff)
 	}
 	if b.Workers[0].Pos.Line != 12 {
@@ -117,7 +117,7 @@ func TestJSONIsBounded(t *testing.T) {
 			if _, err := config.Parse("x.json", []byte(src)); err == nil {
 				t.Error("accepted")
 			}
-			if took := time.Since(began); took > 5*time.Second {
+			if took := time.Since(began); took > time.Minute {
 				t.Errorf("it took %v", took)
 			}
 		})

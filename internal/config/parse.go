@@ -81,6 +81,7 @@ func (rules Rules) Parse(filename string, src []byte) (*Config, error) {
 	if len(r.problems) > 0 {
 		return nil, r.problems.sorted()
 	}
+	c.Source = string(src)
 	c.splitShims(prints(top))
 	if rules.Profile != nil {
 		r.checkProfiles(top.all("worker"), c, rules)

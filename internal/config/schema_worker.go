@@ -28,7 +28,7 @@ var workerBlock = &blockType{
 		{name: "devices", value: listOf("device names", name, false), doc: "devices granted to it"},
 		{name: "directories", value: listOf("directory names", name, false), doc: "directories granted to it"},
 		{name: "sockets", value: listOf("socket names", name, false), doc: "sockets granted to it"},
-		{name: "policy", value: policyName, required: true, doc: "profile of the calls it may make"},
+		{name: "policy", value: policyName, required: true, doc: "profile of the calls it may make: a built-in one by its name, or a file by a path with a slash in it (docs/policies.md)"},
 		{name: "after", value: listOf("worker names", name, false), doc: "workers that are ready before it starts"},
 		{name: "enabled", value: truth, fallback: true, doc: "false: checked, not started"},
 		{name: "protocol", value: wholeNumber(0, 2), fallback: 2, doc: "level of the hand-over that it speaks: 2 all of it, 1 short receipts only, 0 none: it is activated by LISTEN_FDS"},

@@ -82,8 +82,37 @@ func (c Client) Ask(ctx context.Context, verb string, args any) ([]json.RawMessa
 }
 
 // Events gives the lines of `events` as they come, until the supervisor ends,
-// the context does, or the caller stops.
+// the context does, or the caller stops. It goes on after an upgrade of the
+// supervisor, without the events that it has given before.
 func (c Client) Events(ctx context.Context) iter.Seq2[[]byte, error] {
+	return func(yield func([]byte, error) bool) {
+		var last time.Time
+		for again := true; again; {
+			again = false
+			remembered := memory // at most; afterwards an older time is that of a clock that was set
+			for line, err := range c.Stream(ctx) {
+				if err != nil {
+					yield(nil, err)
+					return
+				}
+				at, e, err := Decode(line)
+				if remembered--; err == nil && remembered >= 0 && !at.After(last) {
+					continue
+				}
+				if !yield(line, nil) {
+					return
+				}
+				if _, again = e.(Upgrading); again {
+					last = at
+				}
+			}
+			again = again && ctx.Err() == nil
+		}
+	}
+}
+
+// Stream is Events of one connection.
+func (c Client) Stream(ctx context.Context) iter.Seq2[[]byte, error] {
 	return c.stream(ctx, Request{Verb: "events", Follow: true})
 }
 

@@ -101,6 +101,25 @@ type Missed struct {
 	Events uint64 `json:"events"`
 }
 
+// Upgrading: a program is about to take the place of the supervisor's. It is the
+// last event of every follower, who may follow again at once.
+type Upgrading struct {
+	From string `json:"from"` // version of the program that leaves
+}
+
+// Upgraded: another program is in its place; the workers ran on.
+type Upgraded struct {
+	From    string  `json:"from"`
+	To      string  `json:"to"`
+	Workers int     `json:"workers"`
+	MS      float64 `json:"ms"` // in which nobody was answered
+}
+
+// UpgradeFailed: the program before goes on.
+type UpgradeFailed struct {
+	Why string `json:"why"`
+}
+
 // Summary is the last event of a supervisor. LeakedFDs and LeakedQueues are
 // counted from the kernel's tables after everything was closed.
 type Summary struct {
@@ -129,10 +148,15 @@ func (Log) event() string       { return "log" }
 func (Missed) event() string    { return "missed" }
 func (Summary) event() string   { return "summary" }
 
+func (Upgrading) event() string     { return "upgrading" }
+func (Upgraded) event() string      { return "upgraded" }
+func (UpgradeFailed) event() string { return "upgrade_failed" }
+
 // decoders gives an empty event for every name; Decode fills it.
 var decoders = map[string]func([]byte) (Event, error){
 	"ready": as[Ready], "reading": as[Reading], "raised": as[Raised], "alert": as[Alert], "blocked": as[Blocked],
-	"exited": as[Exited], "regranted": as[Regranted], "flood": as[Flood], "output": as[Output], "log": as[Log], "missed": as[Missed], "summary": as[Summary],
+	"exited": as[Exited], "regranted": as[Regranted], "upgrading": as[Upgrading], "upgraded": as[Upgraded], "upgrade_failed": as[UpgradeFailed],
+	"flood": as[Flood], "output": as[Output], "log": as[Log], "missed": as[Missed], "summary": as[Summary],
 }
 
 func as[E Event](line []byte) (Event, error) {

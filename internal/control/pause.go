@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"slices"
 	"time"
 
 	"github.com/hashicorp/go-hclog"
@@ -166,25 +165,33 @@ func (h *Hub) Cut() {
 	}
 }
 
-// Recent gives the events that a new follower is told of, encoded.
-func (h *Hub) Recent() []string {
+// Recent gives what a new follower is told of, encoded: events, and lines of the log.
+func (h *Hub) Recent() (events, logs []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	var lines []string
-	for _, line := range h.recent {
-		lines = append(lines, string(line))
-	}
-	return lines
+	return texts(h.recent), texts(h.logged)
 }
 
-// Remember puts events of an earlier Hub before those of this one.
-func (h *Hub) Remember(lines []string) {
+func texts(lines [][]byte) (all []string) {
+	for _, line := range lines {
+		all = append(all, string(line))
+	}
+	return all
+}
+
+// Remember puts what an earlier Hub had before what this one has.
+func (h *Hub) Remember(events, logs []string) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.recent = before(events, h.recent, memory)
+	h.logged = before(logs, h.logged, logMemory)
+}
+
+func before(old []string, lines [][]byte, most int) [][]byte {
 	var all [][]byte
-	for _, line := range lines {
+	for _, line := range old {
 		all = append(all, []byte(line))
 	}
-	h.recent = slices.Concat(all, h.recent)
-	h.recent = h.recent[max(0, len(h.recent)-memory):]
+	all = append(all, lines...)
+	return all[max(0, len(all)-most):]
 }

@@ -146,7 +146,7 @@ func TestAdoptedListener(t *testing.T) {
 	}
 	hub := &control.Hub{}
 	hub.Publish(control.Output{Device: "second", Value: 2})
-	hub.Remember([]string{`{"event":"output","device":"first"}`})
+	hub.Remember([]string{`{"event":"output","device":"first"}`}, nil)
 	verbs := map[string]control.Verb{"one": func(_ context.Context, _ control.Request, emit func(any) error) error { return emit(1) }}
 	second, err := control.Adopt(path, n, verbs, hub, hclog.NewNullLogger())
 	if err != nil {
@@ -162,7 +162,8 @@ func TestAdoptedListener(t *testing.T) {
 	if n, err := early.Read(buf); !strings.HasPrefix(string(buf[:n]), `{"v":1,"ok":true,"item":1}`) {
 		t.Errorf("answer %q, %v", buf[:n], err)
 	}
-	if lines := fmt.Sprint(hub.Recent()); !strings.Contains(lines, "first") || strings.Index(lines, "first") > strings.Index(lines, "second") {
+	events, _ := hub.Recent()
+	if lines := fmt.Sprint(events); !strings.Contains(lines, "first") || strings.Index(lines, "first") > strings.Index(lines, "second") {
 		t.Errorf("remembered %s", lines)
 	}
 
@@ -188,4 +189,45 @@ func TestAdoptedListener(t *testing.T) {
 	}
 	// The first one's listener, without Execute.
 	first.Interrupt(nil)
+}
+
+// TestEventsGoOnAfterUpgrading: a follower that is cut behind `upgrading` follows
+// again, and is given nothing twice.
+func TestEventsGoOnAfterUpgrading(t *testing.T) {
+	hub := &control.Hub{}
+	client, server := serve(t, hub)
+	hub.Publish(control.Output{Device: "first"})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	var got []string
+	for line, err := range client.Events(ctx) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, e, err := control.Decode(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, fmt.Sprintf("%T", e))
+		switch e := e.(type) {
+		case control.Output:
+			if e.Device == "first" {
+				hub.Publish(control.Upgrading{})
+			}
+		case control.Upgrading:
+			if err := server.Pause(ctx, control.Request{}); err != nil {
+				t.Fatal(err)
+			}
+			server.Resume()
+			hub.Publish(control.Upgraded{})
+		case control.Upgraded:
+			cancel()
+		}
+		if ctx.Err() != nil {
+			break
+		}
+	}
+	if want := "[control.Output control.Upgrading control.Upgraded]"; fmt.Sprint(got) != want {
+		t.Errorf("followed %v, want %s", got, want)
+	}
 }

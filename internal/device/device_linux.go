@@ -289,6 +289,17 @@ func (d *Device) Step(now time.Time) error {
 	return d.wrap(d.sim.step(now))
 }
 
+// Rests returns for how long the value that Step wrote at now stays what it is;
+// false for a device that Step does nothing for.
+func (d *Device) Rests(now time.Time) (time.Duration, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.sim == nil || d.conf.Output {
+		return 0, false
+	}
+	return d.sim.rests(now), true
+}
+
 // Value returns what a worker has set an output to: 0 or 1.
 func (d *Device) Value() (int, error) {
 	d.mu.Lock()

@@ -92,6 +92,9 @@ func (s *sim) step(now time.Time) error {
 	return s.write(waveAt(s.wave, now.Sub(s.origin)))
 }
 
+// rests is how long the value of now stays what it is.
+func (s *sim) rests(now time.Time) time.Duration { return waveRests(s.wave, now.Sub(s.origin)) }
+
 func (s *sim) write(v float64) error {
 	text := fmt.Sprintf("%-15.3f\n", v)
 	if len(text) != simSize {

@@ -28,3 +28,32 @@ func waveAt(s config.Sim, elapsed time.Duration) float64 {
 	}
 	return s.Min
 }
+
+// sineStep is how often a sine gets a new value: 256 in a turn, but neither more
+// often than a tenth of what a person notices nor less often than every second.
+func sineStep(period time.Duration) time.Duration {
+	return min(max(period/256, 100*time.Millisecond), time.Second)
+}
+
+// waveRests returns for how long the value at elapsed stays what it is.
+func waveRests(s config.Sim, elapsed time.Duration) time.Duration {
+	phase := elapsed % s.Period
+	if phase < 0 {
+		phase += s.Period
+	}
+	edges := []time.Duration{s.Period}
+	switch s.Wave {
+	case "sine":
+		return sineStep(s.Period)
+	case "square":
+		edges = []time.Duration{s.Period / 2, s.Period}
+	case "pulse":
+		edges = []time.Duration{s.After, s.After + s.For, s.Period}
+	}
+	for _, edge := range edges {
+		if edge > phase {
+			return edge - phase
+		}
+	}
+	return s.Period - phase
+}

@@ -30,8 +30,8 @@ var fixed = []aspect{
 	{"proof", func(s side) any { return s.w.Proof }},
 	{"compare", func(s side) any { return s.w.Compare }},
 	{"protocol", func(s side) any { return []any{s.w.Protocol, s.w.Notify, s.w.StartGrace} }},
-	{"read_only", func(s side) any { return list(s.w.ReadOnly) }},
 	{"shim", func(s side) any { return s.w.PrintsTo }},
+	{"read_only", func(s side) any { return list(s.w.ReadOnly) }},
 	{"watchdog", func(s side) any {
 		if !s.w.Notify {
 			return nil // nobody has told it

@@ -117,12 +117,28 @@ func (c *Call) String() string {
 func (p *Profile) Supposed(c *Call, v Vars) (full, added Vars) {
 	full, added = make(Vars), make(Vars)
 	for _, name := range variables {
-		values, given := v[name]
-		if !given && name != selfPID {
-			values = []uint64{}
-		}
-		if given || name != selfPID {
+		switch values, given := v[name]; {
+		case given:
 			full[name] = values
+		case name != selfPID: // which alone may be left open
+			full[name] = []uint64{}
+		}
+	}
+	suppose := func(arg int, val value) {
+		va, ok := val.(*variable)
+		if !ok || !IsVariable(va.name) {
+			return
+		}
+		if _, given := v[va.name]; given || va.one && len(full[va.name]) > 0 {
+			return
+		}
+		n := symbol[va.name]
+		if c.Known[arg] {
+			n = c.Args[arg]
+		}
+		if !slices.Contains(full[va.name], n) {
+			full[va.name] = append(full[va.name], n)
+			added[va.name] = full[va.name]
 		}
 	}
 	for _, r := range p.rules {
@@ -131,29 +147,11 @@ func (p *Profile) Supposed(c *Call, v Vars) (full, added Vars) {
 		}
 		comparisons(r.cond, func(cmp *compare) {
 			for _, val := range cmp.values {
-				va, ok := val.(*variable)
-				if _, given := v[valueName(va, ok)]; !ok || given || !slices.Contains(variables, va.name) {
-					continue
-				}
-				n := symbol[va.name]
-				if c.Known[cmp.arg] {
-					n = c.Args[cmp.arg]
-				}
-				if !slices.Contains(full[va.name], n) && (len(full[va.name]) == 0 || !va.one) {
-					full[va.name] = append(full[va.name], n)
-					added[va.name] = full[va.name]
-				}
+				suppose(cmp.arg, val)
 			}
 		})
 	}
 	return full, added
-}
-
-func valueName(v *variable, ok bool) string {
-	if !ok {
-		return ""
-	}
-	return v.name
 }
 
 func comparisons(e expr, visit func(*compare)) {

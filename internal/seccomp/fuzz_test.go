@@ -11,7 +11,7 @@ import (
 )
 
 // patience is far above what any profile may take, on a machine that is busy.
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // FuzzPolicy: whatever stands in a profile and in a file that it includes ends
 // in a profile or in mistakes that all have a position, within a bounded time;

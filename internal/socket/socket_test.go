@@ -69,7 +69,7 @@ func TestOpenServesAndConnects(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := make([]byte, 5)
-			served.SetReadDeadline(time.Now().Add(5 * time.Second))
+			served.SetReadDeadline(time.Now().Add(time.Minute))
 			if _, err := served.Read(got); err != nil || string(got) != "hello" {
 				t.Errorf("%q, %v", got, err)
 			}

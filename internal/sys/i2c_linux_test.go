@@ -62,7 +62,7 @@ func TestI2CStubHasSMBusOnly(t *testing.T) {
 	f := bus(t, 0x23)
 	type message struct {
 		address, _, length uint16
-		data                   *byte
+		data               *byte
 	}
 	data := byte(1)
 	messages := []message{{address: 0x50, length: 1, data: &data}}

@@ -28,7 +28,7 @@ const (
 	msgPing          // send a PING
 )
 
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 var trusted = scmrights.Trusted("a test")
 

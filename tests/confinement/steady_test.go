@@ -24,7 +24,11 @@ func goWorker(t *testing.T) (*launchtest.Victim, attest.Expect) {
 		t.Fatal(err)
 	}
 	f := filterOf(t, "sensor-read")
-	v, err := launchtest.StartFile(l, exe, launch.Spec{Filter: f.program, Decide: f.decide, Data: 64 << 20, Env: []string{"GOMAXPROCS=2", "GOMEMLIMIT=50MiB"}})
+	said, err := os.CreateTemp(t.TempDir(), "stderr")
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := launchtest.StartFile(l, exe, launch.Spec{Filter: f.program, Decide: f.decide, Data: 1 << 30, Stderr: said, Env: []string{"GOMAXPROCS=2", "GOMEMLIMIT=50MiB"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,6 +39,11 @@ func goWorker(t *testing.T) (*launchtest.Victim, attest.Expect) {
 		if b := v.Exit().Breach; b != nil {
 			t.Errorf("a breach: %v", b)
 		}
+		if t.Failed() {
+			text, err := os.ReadFile(said.Name())
+			t.Logf("it ended with status %#x and said (%v):\n%.4000s", uint32(v.Exit().Status), err, text)
+		}
+		said.Close()
 		exe.Close()
 	})
 	if err := v.Expect("up"); err != nil {

@@ -86,7 +86,7 @@ func TestHostileWorkerIsEndedAndNamed(t *testing.T) {
 				t.Errorf("blocked %+v, want %s by hostile", blocked, row.blocked)
 			}
 			before := len(events.of("reading"))
-			events.wait("reading", before+5, 5*time.Second)
+			events.wait("reading", before+5, time.Minute)
 			for _, e := range events.of("exited") {
 				if e.Worker != "hostile" {
 					t.Errorf("%s ended as well: %s", e.Worker, e.Reason)
@@ -144,7 +144,12 @@ func startHostile(t *testing.T, do string) *demo {
 			t.Logf("log of the supervisor:\n%s", log.String())
 		}
 	})
-	answers := func() bool { return exec.Command(built(t, "bin/sallyport"), "status", "--socket", socket).Run() == nil }
+	answers := func() bool {
+		cmd := exec.Command(built(t, "bin/sallyport"), "status", "--socket", socket)
+		_ = cmd.Run()
+		code := cmd.ProcessState.ExitCode()
+		return code == 0 || code == 8 // healthy, or without something that may be missing
+	}
 	if !eventually(10*time.Second, answers) {
 		t.Fatal("the supervisor does not answer")
 	}

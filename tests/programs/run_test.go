@@ -18,7 +18,7 @@ import (
 	"sallyport/internal/testenv"
 )
 
-const patience = 20 * time.Second
+const patience = 60 * time.Second
 
 // running is a supervisor with one worker, "it", that has the socket "request".
 type running struct {

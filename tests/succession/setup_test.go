@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -21,8 +22,12 @@ import (
 // when all is well.
 const patience = 60 * time.Second
 
+// pools counts the user ids that were given out: the limit of tasks is the
+// user's, and tests run side by side.
+var pools atomic.Uint32
+
 // home is a folder that nobody else may write, with a configuration in it. %[1]s
-// in text is the folder.
+// in text is the folder, %[3]s a pool of user ids.
 func home(t *testing.T, text string) (dir, file string) {
 	t.Helper()
 	testenv.NeedRoot(t)
@@ -30,8 +35,10 @@ func home(t *testing.T, text string) (dir, file string) {
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
+	first := 23000 + 10*pools.Add(1)
+	text = strings.NewReplacer("%[1]s", dir, "%[3]s", fmt.Sprintf("%d-%d", first, first+9)).Replace(text)
 	file = filepath.Join(dir, "succession.hcl")
-	if err := os.WriteFile(file, []byte(strings.ReplaceAll(text, "%[1]s", dir)), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	return dir, file
@@ -81,7 +88,7 @@ func (l *lockedBuffer) String() string {
 func launch(t *testing.T, dir, file string, prepare func(*exec.Cmd)) *running {
 	t.Helper()
 	r := &running{t: t, log: &lockedBuffer{}, ended: make(chan struct{}), client: control.Client{Path: filepath.Join(dir, "control")}}
-	r.cmd = exec.Command(program(t, "supervisor"), file)
+	r.cmd = exec.Command(program(t, "supervisor"), "-log-level=debug", file)
 	r.cmd.Stderr = r.log
 	if prepare != nil {
 		prepare(r.cmd)

@@ -23,16 +23,22 @@ const goldenVersion = "2.5.4"
 // A change of a profile, of the tables or of the compiler shows in the listing of
 // the program, for a reviewer to read. go test ./internal/seccomp/scmp -update
 func TestGoldenListings(t *testing.T) {
-	if scmp.Version() != goldenVersion {
-		t.Skipf("needs libseccomp %s, which the listings come from: this is %s", goldenVersion, scmp.Version())
+	same := scmp.Version() == goldenVersion
+	if !same {
+		t.Logf("libseccomp %s: the listings are those of %s, so that programs are compared with their profiles only", scmp.Version(), goldenVersion)
 	}
 	want := make(map[string]bool)
 	for _, name := range policy.Roles {
 		for _, a := range seccomp.Archs {
 			file := filepath.Join("testdata", "listings", fmt.Sprintf("%s.%s.txt", name, a))
 			want[file] = true
-			listing := compile(t, role(t, name, a)).Listing()
-			if *update {
+			b := role(t, name, a)
+			program := compile(t, b)
+			if err := seccomp.Verify(b, program); err != nil {
+				t.Error(err)
+			}
+			listing := program.Listing()
+			if *update && same {
 				if err := os.WriteFile(file, []byte(listing), 0o644); err != nil {
 					t.Fatal(err)
 				}
@@ -42,7 +48,7 @@ func TestGoldenListings(t *testing.T) {
 				t.Error(err)
 				continue
 			}
-			if listing != string(golden) {
+			if same && listing != string(golden) {
 				t.Errorf("%s: another program: %s", file, firstDifference(string(golden), listing))
 			}
 		}

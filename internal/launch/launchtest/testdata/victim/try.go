@@ -74,6 +74,12 @@ func try(word string, path *byte) syscall.Errno {
 		if e = errno(err); err == nil {
 			unix.Close(fd)
 		}
+	case "hold-usr":
+		_, err := unix.Open("/usr", unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		e = errno(err)
+	case "copy-stdout":
+		_, err := unix.FcntlInt(1, unix.F_DUPFD_CLOEXEC, 10)
+		e = errno(err)
 	case "exit":
 		os.Exit(7)
 	case "map-wx":
