@@ -17,7 +17,7 @@ const late = 60 * time.Second // for anything that is waited for
 // the end of the process to the receipt of the last descriptor by its successor,
 // with a restart delay of 1 ms, which is as good as none.
 func regrant(ctx context.Context, bin string, kills int, r *results.Run) error {
-	s, err := start(ctx, bin, 2, "10ms")
+	s, err := start(bin, 2, "10ms")
 	if err != nil {
 		return err
 	}
@@ -55,7 +55,7 @@ func regrant(ctx context.Context, bin string, kills int, r *results.Run) error {
 // storm kills all workers at once and waits until every one has a successor that
 // is ready.
 func storm(ctx context.Context, bin string, workers int, r *results.Run) error {
-	s, err := start(ctx, bin, workers, "1s")
+	s, err := start(bin, workers, "1s")
 	if err != nil {
 		return err
 	}
@@ -101,7 +101,7 @@ func storm(ctx context.Context, bin string, workers int, r *results.Run) error {
 
 // footprint watches a supervisor whose ten workers have next to nothing to do.
 func footprint(ctx context.Context, bin string, idle time.Duration, r *results.Run) error {
-	s, err := start(ctx, bin, 10, "1h")
+	s, err := start(bin, 10, "1h")
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,6 @@ type subject struct {
 	dir    string
 	cmd    *exec.Cmd
 	client control.Client
-	cancel context.CancelFunc
 }
 
 type workerState struct {
@@ -31,7 +30,7 @@ type workerState struct {
 
 // start runs one with so many workers, each of which has a file and a simulated
 // input, and sends what it reads every so often.
-func start(ctx context.Context, bin string, workers int, every string) (*subject, error) {
+func start(bin string, workers int, every string) (*subject, error) {
 	dir, err := os.MkdirTemp("", "bench-supervisor-")
 	if err != nil {
 		return nil, err
@@ -40,8 +39,7 @@ func start(ctx context.Context, bin string, workers int, every string) (*subject
 	if err := errors.Join(os.Chmod(dir, 0o755), os.WriteFile(file, []byte(configuration(dir, workers, every)), 0o600)); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	s := &subject{dir: dir, client: control.Client{Path: filepath.Join(dir, "control")}, cancel: cancel}
+	s := &subject{dir: dir, client: control.Client{Path: filepath.Join(dir, "control")}}
 	s.cmd = exec.Command(filepath.Join(bin, "sallyport"), "run", "--log-level", "error", file)
 	s.cmd.Stderr = os.Stderr
 	s.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
@@ -85,7 +83,6 @@ worker "w%[1]d" {
 }
 
 func (s *subject) stop() {
-	s.cancel()
 	_ = s.cmd.Process.Signal(syscall.SIGTERM) // it may have ended by itself
 	if err := s.cmd.Wait(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench-supervisor: the supervisor ended with", err)

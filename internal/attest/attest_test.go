@@ -151,6 +151,20 @@ func TestProveDescriptorTooMany(t *testing.T) {
 	}
 }
 
+// A shell keeps copies of its standard streams while it redirects them.
+func TestProveCopiesOfStandardStreams(t *testing.T) {
+	v, expect := victim(t, launch.Spec{Filter: launchtest.Filter(unix.SYS_FCNTL)})
+	if err := v.Tell("copy-stdout"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Expect("copy-stdout=0"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := attest.Prove(v.Process, expect, 3); err != nil {
+		t.Error(err)
+	}
+}
+
 // What a worker opened beneath its root to read is its own; a pipe is not, and
 // neither is anything where the root is empty.
 func TestProveDescriptorsItReads(t *testing.T) {

@@ -85,7 +85,7 @@ func rootReadOnly(d *procDir) (bool, error) {
 
 // descriptorsKnown admits 0, 1, 2, the channel at 3, what a Go runtime opens
 // for its poller: one epoll and one eventfd, the program of a launcher, and what
-// a worker with entries in its root opened among these.
+// a worker with entries in its root opened among these, and copies of 0, 1, 2.
 func descriptorsKnown(d *procDir, e Expect) error {
 	names, err := d.list("fd")
 	if err != nil {
@@ -125,6 +125,15 @@ func descriptorsKnown(d *procDir, e Expect) error {
 			delete(pollers, link) // one of each
 		case e.Reads && given[link]: // a shell keeps one while it redirects another there
 		default:
+			copied, err := ofStandardStream(d, name)
+			switch {
+			case errors.Is(err, unix.ENOENT):
+				continue // closed meanwhile
+			case err != nil:
+				return err
+			case copied:
+				continue
+			}
 			if e.Reads {
 				switch its, err := readable(d, n); {
 				case errors.Is(err, unix.ENOENT):
@@ -142,6 +151,29 @@ func descriptorsKnown(d *procDir, e Expect) error {
 		return fmt.Errorf("%d of the descriptors 0 to 3 are open, want all four", lowest)
 	}
 	return nil
+}
+
+// ofStandardStream tells a copy of 0, 1 or 2, which a shell makes before it
+// redirects one of them, from anything else: what one of them is now, or the null
+// device, which 0 was at the launch. It opens no other way.
+func ofStandardStream(d *procDir, name string) (bool, error) {
+	theirs, err := d.stat("fd/" + name)
+	if err != nil {
+		return false, err
+	}
+	if theirs.Mode&unix.S_IFMT == unix.S_IFCHR && theirs.Rdev == unix.Mkdev(1, 3) { // mem(4)
+		return true, nil
+	}
+	for _, stream := range []string{"0", "1", "2"} {
+		one, err := d.stat("fd/" + stream)
+		if err != nil {
+			return false, err
+		}
+		if theirs.Dev == one.Dev && theirs.Ino == one.Ino {
+			return true, nil
+		}
+	}
+	return false, nil
 }
 
 func exeSame(d *procDir, e Expect) error {
