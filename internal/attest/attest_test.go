@@ -194,6 +194,34 @@ func TestProveDescriptorsItReads(t *testing.T) {
 	}
 }
 
+// A program that reads its root may have copied what it was started with, and
+// nothing more.
+func TestProveDescriptorsCopied(t *testing.T) {
+	v, expect := victim(t, launch.Spec{Filter: launchtest.Filter(unix.SYS_DUP3, unix.SYS_PIPE2)})
+	if err := v.Tell("dup-20"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Expect("dup-20=0"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := attest.Prove(v.Process, expect, 2); err == nil || !strings.Contains(err.Error(), "descriptor 20 is") {
+		t.Errorf("a copy, of one that reads nothing: %v", err)
+	}
+	expect.Reads = true
+	if _, err := attest.Prove(v.Process, expect, 2); err != nil {
+		t.Errorf("a copy, of one that reads: %v", err)
+	}
+	if err := v.Tell("pipe"); err != nil {
+		t.Fatal(err)
+	}
+	if err := v.Expect("pipe=0"); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := attest.Prove(v.Process, expect, 2); err == nil || !strings.Contains(err.Error(), "pipe") {
+		t.Errorf("a pipe: %v", err)
+	}
+}
+
 func TestProveDeadWorker(t *testing.T) {
 	v, expect := victim(t, launch.Spec{})
 	proof, err := attest.Prove(v.Process, expect, 3)

@@ -29,7 +29,7 @@ type Expect struct {
 	Exe      *os.File // the file launched, borrowed
 	Program  *os.File // what it is to execute in its turn, borrowed; nil for nothing
 	Root     []string // names that its root holds
-	Reads    bool     // it may have opened files beneath them, to read
+	Reads    bool     // it may have opened files beneath them, to read, and copied 0 to 3
 }
 
 // Proof is what was found. It satisfies what pkg/scmrights asks of one.

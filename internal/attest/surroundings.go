@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -90,6 +91,8 @@ func descriptorsKnown(d *procDir, e Expect) error {
 	if err != nil {
 		return err
 	}
+	given := map[string]bool{os.DevNull: true} // what it was started with: 0, and 1 to 3, which come first
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
 	pollers := map[string]bool{"anon_inode:[eventpoll]": true, "anon_inode:[eventfd]": true}
 	lowest := 0
 	for _, name := range names {
@@ -101,6 +104,9 @@ func descriptorsKnown(d *procDir, e Expect) error {
 			return err
 		}
 		n, err := strconv.Atoi(name)
+		if n <= 3 {
+			given[link] = true
+		}
 		switch {
 		case err != nil:
 			return fmt.Errorf("descriptor %q has no number", name)
@@ -117,6 +123,7 @@ func descriptorsKnown(d *procDir, e Expect) error {
 			}
 		case pollers[link]:
 			delete(pollers, link) // one of each
+		case e.Reads && given[link]: // a shell keeps one while it redirects another there
 		default:
 			copied, err := ofStandardStream(d, name)
 			switch {

@@ -74,7 +74,7 @@ func TestAllMistakesAtOnce(t *testing.T) {
 		if code != 3 {
 			t.Errorf("%s: exit code %d, want 3", verb, code)
 		}
-		for _, want := range []string{"bad.hcl:13", "bad.hcl:14", "bad.hcl:15", `"load"`, `"sensor-read"`, `"reading"`} {
+		for _, want := range []string{"bad.hcl:14", "bad.hcl:15", "bad.hcl:16", `"load"`, `"sensor-read"`, `"reading"`} {
 			if !strings.Contains(out, want) {
 				t.Errorf("%s does not say %s:\n%s", verb, want, out)
 			}
@@ -87,8 +87,25 @@ func TestMissingDeviceNamesItsBlock(t *testing.T) {
 	leftovers(t)
 	text := strings.Replace(fmt.Sprintf(good, `"worker", "read"`), `file = { path = "/proc/loadavg", decode = "field:0" }`, `thermal = { type = "no-such-zone" }`, 1)
 	out, code := sallyport(t, "run", write(t, "missing.hcl", text, 0o600))
-	if code == 0 || !strings.Contains(out, `device "load"`) || !strings.Contains(out, "missing.hcl:6") || !strings.Contains(out, "no-such-zone") {
+	if code == 0 || !strings.Contains(out, `device "load"`) || !strings.Contains(out, "missing.hcl:7") || !strings.Contains(out, "no-such-zone") {
 		t.Errorf("exit code %d:\n%s", code, out)
+	}
+}
+
+// TestMissingProtectionIsWaivedOrRefused: what doctor finds missing in here is a
+// reason not to start, with the line to write, and nothing else is.
+func TestMissingProtectionIsWaivedOrRefused(t *testing.T) {
+	leftovers(t)
+	found, code := sallyport(t, "doctor", "--json")
+	if code != 0 && code != 8 {
+		t.Errorf("doctor ends with %d:\n%s", code, found)
+	}
+	missing := strings.Contains(found, `"check":"cgroups","level":"warn"`)
+	text := strings.Replace(fmt.Sprintf(good, `"worker", "read"`), `"landlock", "cgroup-memory"`, `"landlock"`, 1)
+	text = strings.Replace(text, `file = { path = "/proc/loadavg", decode = "field:0" }`, `thermal = { type = "no-such-zone" }`, 1) // it never starts
+	out, code := sallyport(t, "run", write(t, "unwaived.hcl", text, 0o600))
+	if refused := strings.Contains(out, "cgroup-memory cannot be had here") && strings.Contains(out, `to run without: supervisor { waive = [`); code == 0 || missing && !refused {
+		t.Errorf("missing %t, exit code %d:\n%s", missing, code, out)
 	}
 }
 
