@@ -13,7 +13,7 @@ import (
 )
 
 // Patience is how long what must come is waited for.
-const Patience = 5 * time.Second
+const Patience = time.Minute
 
 // Parent is the supervisor's side of one worker. Its methods fail the test.
 type Parent struct {
