@@ -33,7 +33,7 @@ func learnt(t *testing.T, worker string, configured func(dir string) string, wor
 		t.Fatal(err)
 	}
 	r := &running{t: t, dir: dir}
-	var out lockedBuffer
+	var out testenv.Log
 	r.cmd = exec.Command(filepath.Join(bin, "sallyport"), "policy", "learn", worker, "--config", file, "--log-level", "info")
 	r.cmd.Stdout, r.cmd.Stderr = &out, &r.log
 	if err := r.cmd.Start(); err != nil {

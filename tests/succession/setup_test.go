@@ -1,14 +1,12 @@
 package succession_test
 
 import (
-	"bytes"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -61,33 +59,16 @@ func program(t *testing.T, name string) string {
 type running struct {
 	t      *testing.T
 	cmd    *exec.Cmd
-	log    *lockedBuffer
+	log    *testenv.Log
 	client control.Client
 	ended  chan struct{} // closed when it was waited for
 	err    error         // of the wait
 }
 
-type lockedBuffer struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (l *lockedBuffer) Write(p []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.Write(p)
-}
-
-func (l *lockedBuffer) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.b.String()
-}
-
 // launch starts the supervisor; prepare may change how.
 func launch(t *testing.T, dir, file string, prepare func(*exec.Cmd)) *running {
 	t.Helper()
-	r := &running{t: t, log: &lockedBuffer{}, ended: make(chan struct{}), client: control.Client{Path: filepath.Join(dir, "control")}}
+	r := &running{t: t, log: &testenv.Log{}, ended: make(chan struct{}), client: control.Client{Path: filepath.Join(dir, "control")}}
 	r.cmd = exec.Command(program(t, "supervisor"), "-log-level=debug", file)
 	r.cmd.Stderr = r.log
 	if prepare != nil {
